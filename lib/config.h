@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The configuration of an instance: one YAML file, one struct.
+ *
+ * config_load() either returns a configuration in which every value is present and in range, or says
+ * "FILE:LINE:COLUMN: what was wrong, and what was expected"; there is no half-way. The table in config.c is the single source of keys,
+ * types, ranges and defaults; schema/config.schema.json is checked against it by a test.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "clock.h"
+#include "error.h"
+#include "state.h"
+
+typedef enum WatchMode { WATCH_AUTO, WATCH_INOTIFY, WATCH_POLL } WatchMode;
+typedef enum SchedulerType { SCHEDULER_SLURM, SCHEDULER_LOCAL } SchedulerType;
+typedef enum SubmitMode { SUBMIT_DIRECT, SUBMIT_HELD } SubmitMode;
+typedef enum SymlinkMode { SYMLINKS_SAFE, SYMLINKS_DELETE, SYMLINKS_KEEP } SymlinkMode;
+
+typedef struct Config {
+        char *instance; /* name: the file's name without ".yaml" */
+        char *file;     /* absolute path it was read from */
+        char *base;     /* absolute, no trailing slash */
+        struct {
+                char *uploaded, *work, *analysed, *failed, *bin, *status, *orders, *logs;
+        } paths; /* as given: relative to base, or absolute */
+        struct {
+                char *script;
+                bool add_timestamp;
+                char **forbidden_variables; /* NULL-terminated */
+                bool convert_line_endings;
+        } uow;
+        struct {
+                WatchMode mode;
+                usec_t rescan_interval; /* 0: auto */
+        } watch;
+        struct {
+                SchedulerType type;
+                char *account, *qos, *partition, *reservation; /* "" for none */
+                bool enforce;
+                char **extra_args; /* NULL-terminated */
+                SubmitMode submit;
+                usec_t poll_interval, command_timeout, lost_after;
+                unsigned max_queued; /* 0: no bound */
+                unsigned slots;
+        } scheduler;
+        struct {
+                bool group_writable;
+                SymlinkMode symlinks;
+        } results;
+        struct {
+                unsigned max_attempts; /* all attempts together, those ordered by a person not counted */
+                char **on;             /* job states of the scheduler, NULL-terminated */
+        } retry;
+        struct {
+                usec_t soft_delete_after, purge_after, logs; /* 0: never */
+        } retention;
+        struct {
+                char *to; /* absolute, or "" */
+        } chain;
+        struct {
+                char *hpc_name, *collection_id, *collection_path;
+                usec_t check_interval;
+        } globus;
+} Config;
+
+/**
+ * config_load() - read and check @path
+ * Returns 0; UOW_E_INVALID with the fault in @e ("FILE:LINE:COLUMN: …"); -errno if it can't be read (@e says so).
+ */
+int config_load(const char *path, Config **ret, Error *e);
+
+/** config_parse() - the same from memory; @path is for messages and the instance's name. */
+int config_parse(const char *path, const char *data, size_t size, Config **ret, Error *e);
+
+Config *config_free(Config *c);
+DEFINE_CLEANUP(Config *, config_free)
+
+/** config_to_yaml() - every key with its value, in the order of the documentation; parses to the same. New string or NULL. */
+char *config_to_yaml(const Config *c);
+
+/** config_default_path() - $XDG_CONFIG_HOME/flowcron/INSTANCE.yaml, or ~/.config/…; new string; NULL without memory or home. */
+char *config_default_path(const char *instance);
+
+/** config_instance_valid() - letters, digits, '.', '_', '-', not first '.' or '-', at most 64: it becomes a file and unit name. */
+bool config_instance_valid(const char *name);
+
+/**
+ * config_socket_path() - where the daemon of @instance listens: $FLOWCRON_SOCKET, else $XDG_RUNTIME_DIR/flowcron/INSTANCE.sock, else
+ * /tmp/flowcron-UID/INSTANCE.sock. New string or NULL.
+ */
+char *config_socket_path(const char *instance);
+
+/** config_needs_restart() - the first key in which @a and @b differ that a reload can't change (base, paths, scheduler.type), or NULL. */
+const char *config_needs_restart(const Config *a, const Config *b);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The record of one Unit of Work, and the fold that makes it from events.
+ *
+ * uow_apply() is pure: record and event in, record out. Start-up folds the log with it, the running
+ * daemon folds each new event with it, and so does flowcronctl when it reads the state from disk.
+ * Nothing else writes a field above the line "not persisted".
+ */
+
+#include <sys/types.h>
+
+#include "event.h"
+
+typedef struct Uow {
+        char id[UOW_ID_MAX];
+        char *name;   /* raw bytes: the name it arrived under */
+        char *folder; /* raw bytes: the name its folder has here; unique in this instance until purged */
+        UowState state;
+        UowPhase phase;
+        UowOutcome outcome; /* decided at `ended`; final at `finished` */
+        char *cause;        /* code of the outcome's cause, e.g. "timeout", see outcome.h; NULL if none */
+        char *reason;       /* one line for people: why it ended so, or what it waits for */
+        int attempt;        /* 0 before the first */
+        int requeues;       /* attempts made by itself since the last order; bounded by retry.max_attempts */
+        int deferrals;      /* refusals in a row; the pause grows with it */
+        char *job_id;       /* of this attempt, base id ("17" for array and heterogeneous jobs alike) */
+        char *job_ids;      /* further jobs that the job submitted from its folder, "18,19"; NULL if none */
+        char *script;       /* raw bytes: name within scripts/ */
+        char *sha256;       /* of the script as submitted, lower-case hex */
+        char *moved_to;     /* where a chain took it */
+        uid_t owner;        /* of the folder as it arrived */
+        bool held;          /* submitted held and not yet released */
+        bool cancelling;    /* an order to cancel is being carried out */
+        bool purging;       /* an order or rule to remove it is being carried out */
+        usec_t created;     /* `uploaded` */
+        usec_t updated;     /* the last event */
+        usec_t submitted;   /* the last `submitting` */
+        usec_t queued;      /* the last `queued` */
+        usec_t started;     /* the job of this attempt, as the scheduler says */
+        usec_t finished;    /* the last `finished` */
+        usec_t soft_deleted;
+        uint64_t first_seq, last_seq; /* where its history stands in the log */
+
+        /* Not persisted. */
+        bool quarantined; /* a damaged line concerns it: shown, never acted upon */
+        void *run;        /* the daemon's own, see machine.h */
+} Uow;
+
+/** uow_new() - an empty record for @id; NULL without memory. */
+Uow *uow_new(const char *id);
+Uow *uow_free(Uow *u);
+DEFINE_CLEANUP(Uow *, uow_free)
+
+/**
+ * uow_apply() - fold one event into the record
+ * Returns 0; UOW_E_STATE if the event is not allowed in this state, -EBADMSG if it lacks a member it needs,
+ * -ENOMEM; the record is unchanged then.
+ */
+int uow_apply(Uow *u, const Event *e);
+
+/** uow_to_json() - the record as a checkpoint holds it; uow_from_json() is its inverse. New value or NULL. */
+cJSON *uow_to_json(const Uow *u);
+int uow_from_json(const cJSON *j, Uow **ret, Error *e);
+
+/** uow_is_active() - between `uploaded` and `finished`: FlowCron has something to do for it. */
+static inline bool uow_is_active(const Uow *u) {
+        return u->state >= UOW_UPLOADED && u->state <= UOW_QUEUED;
+}
+
+/** uow_uses_folder() - its folder's name is taken in this instance. */
+static inline bool uow_uses_folder(const Uow *u) {
+        return u->state >= UOW_UPLOADED && u->state < UOW_PURGED;
+}
