@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "event.h"
+#include "script.h"
 
 typedef struct Uow {
         char id[UOW_ID_MAX];
@@ -27,8 +28,11 @@ typedef struct Uow {
         int deferrals;      /* refusals in a row; the pause grows with it */
         char *job_id;       /* of this attempt, base id ("17" for array and heterogeneous jobs alike) */
         char *job_ids;      /* further jobs that the job submitted from its folder, "18,19"; NULL if none */
-        char *script;       /* raw bytes: name within scripts/ */
-        char *sha256;       /* of the script as submitted, lower-case hex */
+        char *script;       /* raw bytes: name within scripts/; NULL until this attempt has been checked */
+        char *sha256;       /* of the script as checked, lower-case hex */
+        char *comment;      /* what the script asks for with #SBATCH --comment; NULL if nothing */
+        char *array;        /* and with --array */
+        unsigned sets;      /* SCRIPT_SETS_…: what the script asks for itself */
         char *moved_to;     /* where a chain took it */
         uid_t owner;        /* of the folder as it arrived */
         bool held;          /* submitted held and not yet released */

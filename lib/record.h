@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What a Unit of Work carries home: flowcron/record.json for machines, flowcron/report.txt for people.
+ *
+ * The record holds facts only; the report is made from the record, so that any other form (a page, a
+ * receipt in a standard format) can be made from it later.
+ */
+
+#include "layout.h"
+#include "uow.h"
+
+typedef struct RecordInput {
+        const Uow *uow;
+        const Config *config;
+        const char *path;      /* where the result will be, absolute, raw bytes */
+        const cJSON *events;   /* array as from event_to_json(), oldest first */
+        const cJSON *filing;   /* what settling did: removed_links[], rewritten_links[], left_alone[] …; NULL for none */
+        usec_t finished;       /* when the result is filed */
+} RecordInput;
+
+/** record_build() - the record, see schema/record.schema.json. 0 or -errno. */
+int record_build(const RecordInput *in, cJSON **ret);
+
+/**
+ * report_build() - one page in plain words, at most 78 columns, UTF-8, no control characters
+ * @record: from record_build()
+ * @tail: the last lines of the error output (or of the output if that is empty), raw bytes, or NULL; @tail_file its name for people
+ */
+int report_build(const cJSON *record, const char *tail, const char *tail_file, char **ret);
