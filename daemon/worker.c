@@ -26,7 +26,7 @@
 #include "text.h"
 
 /* A record of what settling did in a large tree is some 100 KiB; more than this is a fault. */
-#define ANSWER_MAX ((size_t) 4 * 1024 * 1024)
+#define ANSWER_MAX ((size_t)4 * 1024 * 1024)
 
 /* Killed children that hang in the kernel (a file system that does not answer) are left behind after that. */
 #define REAP_WAIT_MSEC 5000
@@ -137,7 +137,8 @@ static void child_signals(void) {
 static bool child_keeps(int fd) {
         struct stat st;
 
-        return fd <= STDERR_FILENO || fstat(fd, &st) < 0 || S_ISDIR(st.st_mode) || S_ISREG(st.st_mode);
+        return fd <= STDERR_FILENO || fstat(fd, &st) < 0 || S_ISDIR(st.st_mode) ||
+                S_ISREG(st.st_mode);
 }
 
 static void child_descriptors(int answer) {
@@ -155,7 +156,8 @@ static void child_descriptors(int answer) {
 static char *child_answer(int r, cJSON *result, const Error *e) {
         _cleanup_json_ cJSON *answer = cJSON_CreateObject();
 
-        if (!answer || json_set_int(answer, "r", r) < 0 || json_set_name(answer, "text", e->text) < 0 ||
+        if (!answer || json_set_int(answer, "r", r) < 0 ||
+                json_set_name(answer, "text", e->text) < 0 ||
                 json_set_item(answer, "result", result) < 0)
                 return NULL;
         return json_print(answer);
@@ -173,7 +175,7 @@ static _Noreturn void child_run(Job *j, pid_t parent, int fd) {
         child_signals();
         child_descriptors(fd);
         if (j->lane == LANE_BULK)
-                (void) setpriority(PRIO_PROCESS, 0, BULK_NICE);
+                (void)setpriority(PRIO_PROCESS, 0, BULK_NICE);
         result = cJSON_CreateObject();
         if (!result)
                 _exit(EXIT_FAILURE);
@@ -212,13 +214,14 @@ static int answer_read(Job *j) {
                         return errno == EAGAIN ? 0 : -errno;
                 if (n == 0)
                         return 1;
-                j->size += (size_t) n;
+                j->size += (size_t)n;
                 if (j->size > ANSWER_MAX)
                         return -EFBIG;
         }
 }
 
-static int on_readable(sd_event_source *s, int fd _unused_, uint32_t revents _unused_, void *userdata) {
+static int on_readable(
+        sd_event_source *s, int fd _unused_, uint32_t revents _unused_, void *userdata) {
         Job *j = userdata;
         int r = answer_read(j);
 
@@ -246,7 +249,7 @@ static int answer_parse(const Job *j, cJSON **ret_result, Error *e) {
         if (json_get_name(answer, "text", &text) == 0)
                 error_set(e, 0, "%s", text);
         *ret_result = cJSON_DetachItemFromObjectCaseSensitive(answer, "result");
-        return (int) r;
+        return (int)r;
 }
 
 static int job_outcome(Job *j, const siginfo_t *si, cJSON **ret_result, Error *e) {
@@ -256,7 +259,8 @@ static int job_outcome(Job *j, const siginfo_t *si, cJSON **ret_result, Error *e
         if (!j->overflow && answer_read(j) < 0)
                 j->overflow = true;
         if (j->overflow)
-                return error_set(e, -ECHILD, "a worker's answer could not be taken in (%zu bytes)", j->size);
+                return error_set(
+                        e, -ECHILD, "a worker's answer could not be taken in (%zu bytes)", j->size);
         if (si->si_status != EXIT_SUCCESS)
                 return error_set(e, -ECHILD, "a worker ended with code %i", si->si_status);
         return answer_parse(j, ret_result, e);
@@ -284,7 +288,7 @@ static int on_failure(sd_event_source *s, void *userdata) {
         Error e = { 0 };
 
         if (!p->failed.first)
-                (void) sd_event_source_set_enabled(s, SD_EVENT_OFF);
+                (void)sd_event_source_set_enabled(s, SD_EVENT_OFF);
         if (!j)
                 return 0;
         error_set(&e, 0, "can't start a worker: %s", strerror(-j->error));
@@ -342,7 +346,7 @@ static void pool_fill(WorkerPool *p, WorkerLane lane) {
                         p->n_running[lane]++;
                 } else {
                         queue_push(&p->failed, j);
-                        (void) sd_event_source_set_enabled(p->failure, SD_EVENT_ON);
+                        (void)sd_event_source_set_enabled(p->failure, SD_EVENT_ON);
                 }
         }
 }
@@ -356,7 +360,7 @@ int worker_run(WorkerPool *p, WorkerLane lane, WorkFunc work, void *arg, void (*
                         arg_free(arg);
                 return -ENOMEM;
         }
-        *j = (Job) {
+        *j = (Job){
                 .pool = p,
                 .lane = lane,
                 .work = work,

@@ -31,9 +31,11 @@ typedef int (*WorkFunc)(void *arg, cJSON *result, Error *e);
 
 /*
  * Called from the loop when the child has ended: @r as returned by the work, or -ECHILD when it died without an answer (killed, crashed; @e says how).
+ * @result is NULL when there is no answer.
  */
 typedef void (*WorkDone)(int r, const cJSON *result, const Error *e, void *userdata);
 
+/** worker_pool_new() - also blocks SIGCHLD, which sd-event wants. */
 int worker_pool_new(sd_event *event, WorkerPool **ret);
 /** worker_pool_free() - kills and reaps what runs, forgets what waits; no callback. */
 WorkerPool *worker_pool_free(WorkerPool *p);
@@ -41,8 +43,11 @@ DEFINE_CLEANUP(WorkerPool *, worker_pool_free)
 
 /**
  * worker_run() - queue a piece of work
- * @arg: handed to @work in the child and, in the parent, freed with @arg_free (NULL: not owned) once it is no longer needed
- * @done is called exactly once, never from within this call, unless the pool is freed first.
+ * @arg: handed to @work in the child and, in the parent, freed with @arg_free (NULL: not owned) after @done, or on failure
+ *
+ * If its lane has room the child is forked within this call, so that it sees the daemon's memory as it is now. @done is called
+ * exactly once, never from within this call, unless the pool is freed first; it may queue more work, or free the pool.
+ * Returns 0, or -ENOMEM. A fork that fails is told through @done.
  */
 int worker_run(WorkerPool *p, WorkerLane lane, WorkFunc work, void *arg, void (*arg_free)(void *), WorkDone done, void *userdata);
 
