@@ -32,8 +32,9 @@ int error_prefix(Error *e, int r, const char *fmt, ...) {
         va_end(ap);
         if (n < 0)
                 n = 0;
-        if ((size_t) n < sizeof(e->text))
-                snprintf(e->text + n, sizeof(e->text) - (size_t) n, ": %s", old);
+        if ((size_t) n < sizeof(e->text) &&
+                snprintf(e->text + n, sizeof(e->text) - (size_t) n, ": %s", old) < 0)
+                e->text[n] = 0;
         e->text[utf8_cut(e->text, sizeof(e->text) - 1)] = 0;
         return r;
 }

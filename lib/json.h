@@ -22,6 +22,8 @@
 
 /**
  * json_parse() - parse @size bytes that must be exactly one JSON value (white space around is allowed)
+ * Stricter than cJSON: control characters, \u0000, invalid UTF-8 and what nests beyond JSON_DEPTH_MAX are faults.
+ * Of members of the same name the first counts.
  * Returns 0 with a new value, -EINVAL with the place in @e ("line 3, column 7: …"), -ENOMEM.
  */
 int json_parse(const char *data, size_t size, cJSON **ret, Error *e);

@@ -18,8 +18,8 @@
 /* What stands for the rest of a text that was cut. */
 #define ELLIPSIS "…"
 
-/* The longest piece that text_printable() writes for one character: "\u{10ffff}" and the NUL. */
-#define PIECE_MAX 12
+/* The longest piece that text_printable() writes for one character: "\u{10ffff}" and the NUL, with room to spare. */
+#define PIECE_MAX 16
 
 static bool is_continuation(unsigned char c) {
         return (c & 0xc0) == 0x80;
@@ -38,10 +38,13 @@ static size_t utf8_length(unsigned char c) {
         return 0;
 }
 
-/* The character that @s begins with (RFC 3629): its length in bytes, or 0 if that is no valid UTF-8. */
-static size_t utf8_decode(const char *s, uint32_t *ret) {
+/*
+ * The character that the @size bytes at @s begin with (RFC 3629): its length in bytes, or 0 if that is
+ * no valid UTF-8. In a string the NUL ends a sequence as well as @size does.
+ */
+static size_t utf8_decode_n(const char *s, size_t size, uint32_t *ret) {
         static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-        const unsigned char *p = (const unsigned char *) s;
+        const unsigned char *p = (const unsigned char *)s;
         size_t n = utf8_length(*p);
         uint32_t c;
 
@@ -51,7 +54,7 @@ static size_t utf8_decode(const char *s, uint32_t *ret) {
         }
         c = *p & (0x7fU >> n);
         for (size_t i = 1; i < n; i++) {
-                if (!is_continuation(p[i]))
+                if (i == size || !is_continuation(p[i]))
                         return 0;
                 c = c << 6 | (p[i] & 0x3f);
         }
@@ -61,17 +64,23 @@ static size_t utf8_decode(const char *s, uint32_t *ret) {
         return n;
 }
 
-bool utf8_valid(const char *s) {
+static size_t utf8_decode(const char *s, uint32_t *ret) {
+        return utf8_decode_n(s, SIZE_MAX, ret);
+}
+
+size_t utf8_valid_prefix(const char *s, size_t size) {
         uint32_t c;
+        size_t i = 0, n;
 
-        while (*s) {
-                size_t n = utf8_decode(s, &c);
+        while (i < size && (n = utf8_decode_n(s + i, size - i, &c)) > 0)
+                i += n;
+        return i;
+}
 
-                if (n == 0)
-                        return false;
-                s += n;
-        }
-        return true;
+bool utf8_valid(const char *s) {
+        size_t n = strlen(s);
+
+        return utf8_valid_prefix(s, n) == n;
 }
 
 size_t utf8_cut(const char *s, size_t max) {
@@ -80,10 +89,10 @@ size_t utf8_cut(const char *s, size_t max) {
         /* A text that ends right at @max may have been cut there by somebody who did not look. */
         if (n < max || n == 0)
                 return n;
-        do
+        do {
                 lead--;
-        while (lead > 0 && n - lead < 4 && is_continuation((unsigned char) s[lead]));
-        return utf8_length((unsigned char) s[lead]) > n - lead ? lead : n;
+        } while (lead > 0 && n - lead < 4 && is_continuation((unsigned char)s[lead]));
+        return utf8_length((unsigned char)s[lead]) > n - lead ? lead : n;
 }
 
 /* Debian, Fedora and RHEL have had this locale for long; without it every character counts one column. */
@@ -91,12 +100,12 @@ static locale_t utf8_locale(void) {
         static locale_t locale;
 
         if (!locale)
-                locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t) 0);
+                locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
         return locale;
 }
 
 size_t utf8_width(const char *s) {
-        locale_t locale = utf8_locale(), saved = (locale_t) 0;
+        locale_t locale = utf8_locale(), saved = (locale_t)0;
         size_t width = 0;
 
         if (locale)
@@ -104,9 +113,11 @@ size_t utf8_width(const char *s) {
         while (*s) {
                 uint32_t c;
                 size_t n = utf8_decode(s, &c);
-                int w = n > 1 && locale ? wcwidth((wchar_t) c) : n > 0 && (c < 0x20 || c == 0x7f) ? 0 : 1;
+                int w = n > 1 && locale                    ? wcwidth((wchar_t)c)
+                        : n > 0 && (c < 0x20 || c == 0x7f) ? 0
+                                                           : 1;
 
-                width += w > 0 ? (size_t) w : 0;
+                width += w > 0 ? (size_t)w : 0;
                 s += n > 0 ? n : 1;
         }
         if (locale)
@@ -143,7 +154,7 @@ char *text_escape(const char *name) {
                 size_t n = utf8_decode(name, &c);
 
                 if (n == 0 || escape_value(name) >= 0) {
-                        t += sprintf(t, "\\x%02x", (unsigned char) *name++);
+                        t += sprintf(t, "\\x%02x", (unsigned char)*name++);
                         continue;
                 }
                 t = mempcpy(t, name, n);
@@ -163,7 +174,7 @@ char *text_unescape(const char *text) {
 
                 /* Only what text_escape() writes: no NUL, and no '/' comes in by this door. */
                 if (value >= 0x80 || value == '\\') {
-                        *n++ = (char) value;
+                        *n++ = (char)value;
                         text += 4;
                 } else
                         *n++ = *text++;
@@ -177,9 +188,9 @@ char *text_unescape(const char *text) {
  * line separators, zero-width and tag characters). The two joiners stay: scripts and emoji need them.
  */
 static bool is_deceptive(uint32_t c) {
-        return (c >= 0x80 && c < 0xa0) || c == 0x061c || c == 0x200b || c == 0x200e || c == 0x200f ||
-                (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
-                (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe007f);
+        return (c >= 0x80 && c < 0xa0) || c == 0x061c || c == 0x200b || c == 0x200e ||
+                c == 0x200f || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) ||
+                c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe007f);
 }
 
 /* What is shown for the character at @s: its length in @piece; @ret_used is how many bytes of @s it stands for. */
@@ -191,11 +202,11 @@ static size_t printable_piece(const char *s, char piece[static PIECE_MAX], size_
 
         *ret_used = n > 0 ? n : 1;
         if (n == 1 && (name = strchr(names, *s)) && c < 0x20)
-                return (size_t) sprintf(piece, "\\%c", name[1]);
+                return (size_t)sprintf(piece, "\\%c", name[1]);
         if (n == 0 || c < 0x20 || c == 0x7f)
-                return (size_t) sprintf(piece, "\\x%02x", (unsigned char) *s);
+                return (size_t)sprintf(piece, "\\x%02x", (unsigned char)*s);
         if (is_deceptive(c))
-                return (size_t) sprintf(piece, "\\u{%04x}", (unsigned) c);
+                return (size_t)sprintf(piece, "\\u{%04x}", (unsigned)c);
         memcpy(piece, s, n);
         return n;
 }
@@ -207,14 +218,14 @@ char *text_printable(const char *s, size_t max) {
 
         if (max == 0)
                 max = SIZE_MAX;
-        /* Three bytes can become eight ("\u{202e}"), one can become four. */
+        /* One byte can become four ("\xff"), two can become eight ("\u{061c}"); nothing grows by more. */
         size = size > (max - 1) / 4 ? max : size * 4;
         if (size == SIZE_MAX || !(out = malloc(size + 1)))
                 return NULL;
         for (; *s; s += used, at += n) {
                 n = printable_piece(s, piece, &used);
                 if (n > max - at) {
-                        at = (size_t) ((char *) mempcpy(out + cut, mark, strlen(mark)) - out);
+                        at = (size_t)((char *)mempcpy(out + cut, mark, strlen(mark)) - out);
                         break;
                 }
                 memcpy(out + at, piece, n);

@@ -21,7 +21,13 @@
 /** utf8_valid() - whether @s (NUL-terminated) is valid UTF-8: no surrogates, no overlong forms. */
 bool utf8_valid(const char *s) _pure_;
 
-/** utf8_cut() - the largest length <= @max at which @s can be cut without splitting a character. */
+/** utf8_valid_prefix() - how many of the @size bytes at @s are valid UTF-8, counted from the first; NUL is a character. */
+size_t utf8_valid_prefix(const char *s, size_t size) _pure_;
+
+/**
+ * utf8_cut() - the largest length <= @max at which @s can be cut without splitting a character
+ * A string of @max bytes whose last character is not whole is taken for one that was cut there already.
+ */
 size_t utf8_cut(const char *s, size_t max) _pure_;
 
 /** utf8_width() - columns that @s takes on a terminal; 0 for combining marks, 2 for wide characters. */
