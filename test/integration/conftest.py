@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the integration tests.
+
+    instance   makes FlowCron instances: fc = instance(backend=standin, config={…}).start()
+    standin    a fresh stand-in for Slurm, for this test alone
+    slurm      real Slurm with accounting, one a session; needs root
+    users      fcuser1, fcuser2 (group fcgroup), fcuser3; needs root
+    root_dir   a private folder with a short path that other users can enter
+    sampler    watches where UoWs are: with sampler(fc, "NAME") as s: …
+    user_systemd   a real `systemctl --user`; needs root
+
+A test that uses `slurm` or `user_systemd` carries that marker (slurm, systemd) by itself, so
+`-m "not slurm and not systemd"` leaves out what needs root and time.
+"""
+
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+# pylint: disable=wrong-import-position
+from support.cluster import Slurm
+from support.common import TOOLS, is_root, make_test_users
+from support.home import Home
+from support.instance import Instance
+from support.leftovers import end_leftovers
+from support.sampler import Sampler
+from support.standin import Standin
+from support.usersystemd import UserSystemd
+
+TEST_SECONDS = 300
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slurm: needs real Slurm")
+    config.addinivalue_line("markers", "systemd: needs a real systemctl --user")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        for fixture, marker in (("slurm", "slurm"), ("user_systemd", "systemd")):
+            if fixture in item.fixturenames:
+                item.add_marker(getattr(pytest.mark, marker))
+        # Only ends a test that hangs.
+        if not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(TEST_SECONDS))
+
+
+def make_root_dir():
+    # pytest's own tmp_path is closed to other users and too long for a socket's name.
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="fct-"))
+    folder.chmod(0o755)
+    return folder
+
+
+@pytest.fixture
+def root_dir():
+    folder = make_root_dir()
+    yield folder
+    end_leftovers(folder)
+    if os.environ.get("FLOWCRON_TEST_KEEP"):
+        print(f"kept: {folder}")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def instance(root_dir):
+    """instance(name="test", backend=None, config=None, user=None, home=None) → Instance.
+
+    backend  what runs the jobs: the `standin` or the `slurm` fixture; None: scheduler `local`
+    config   goes over the fast defaults of support/instance.py
+    user     who runs the daemon; needs root and the fixture `users`
+    home     a Home that several instances share
+    """
+    made = []
+
+    def make(name="test", *, backend=None, config=None, user=None, home=None, **how):
+        home = home or Home(root_dir, user)
+        if backend:
+            backend.prepare(home)
+        fc = Instance(root_dir, name, user=user, home=home, **how)
+        fc.defaults = backend.config() if backend else {}
+        fc.configure(config)
+        made.append(fc)
+        return fc
+
+    yield make
+    errors = []
+    for fc in reversed(made):
+        try:
+            fc.close()
+        except AssertionError as error:
+            errors.append(str(error))
+    assert not errors, "\n".join(errors)
+
+
+@pytest.fixture
+def standin(root_dir):
+    fake = Standin(root_dir / "standin")
+    yield fake
+    fake.close()
+
+
+@pytest.fixture(scope="session")
+def users():
+    if not is_root():
+        pytest.skip("needs root, to act as other users")
+    make_test_users()
+    return ("fcuser1", "fcuser2", "fcuser3")
+
+
+@pytest.fixture(scope="session")
+def slurm_cluster():
+    """FLOWCRON_TEST_SLURM names the folder of a cluster that is up already and stays up."""
+    if not is_root():
+        pytest.skip("needs root, to start Slurm's daemons")
+    given = os.environ.get("FLOWCRON_TEST_SLURM")
+    if given:
+        yield Slurm(pathlib.Path(given))
+        return
+    folder = make_root_dir()
+    cluster = Slurm(folder / "slurm")
+    cluster.up()
+    yield cluster
+    cluster.down()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def slurm(slurm_cluster):
+    """Everything up, the partition open and the queue empty, before the test and after it."""
+    slurm_cluster.clear()
+    yield slurm_cluster
+    slurm_cluster.clear()
+
+
+@pytest.fixture
+def sampler():
+    """sampler(instance, NAME, …) is a Sampler, to be used with `with`."""
+    made = []
+
+    def make(fc, *names):
+        made.append(Sampler(fc, *names))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
+
+
+@pytest.fixture(scope="session")
+def user_systemd(users):
+    """systemd as process 1 of a namespace, with a user manager for fcuser1."""
+    folder = make_root_dir()
+    systemd = UserSystemd(TOOLS / "user-systemd", folder / "systemd", users[0])
+    systemd.up()
+    yield systemd
+    systemd.down()
+    shutil.rmtree(folder, ignore_errors=True)
