@@ -82,6 +82,9 @@ int machine_order_cancel(Machine *m, Uow *u, const char *by, Error *e);
 int machine_order_restore(Machine *m, Uow *u, const char *by, Error *e);
 int machine_order_purge(Machine *m, Uow *u, const char *by, Error *e);
 
+/** machine_soft_delete() - into the recycling bin, by the rules of retention. 0, UOW_E_STATE, -errno. */
+int machine_soft_delete(Machine *m, Uow *u, const char *by);
+
 /** machine_after_commit() - call @func once all that was posted until now is durable (r = 0), or can't be made so (-errno). */
 typedef void (*CommitFunc)(int r, void *userdata);
 int machine_after_commit(Machine *m, CommitFunc func, void *userdata);

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * What each state demands. machine_act() may be called at any time and any number of times: it begins
+ * at most one errand, and what that errand finds done already it does not do again.
+ */
+
+#include "machine-internal.h"
+
+#include "log.h"
+#include "settle.h"
+#include "stage.h"
+#include "text.h"
+
+static void no_memory(UowRun *run) {
+        machine_pause(run, "The machine is out of memory.");
+}
+
+static void free_stage_job(void *p) {
+        stage_job_free(p);
+}
+
+static void free_settle_job(void *p) {
+        settle_job_free(p);
+}
+
+static void free_relocate_job(void *p) {
+        relocate_job_free(p);
+}
+
+/* Hands @job to a worker; it is freed in any case. */
+static void start_errand(UowRun *run, Errand errand, WorkerLane lane, WorkFunc work, void *job,
+                         void (*job_free)(void *), WorkDone done) {
+        Machine *m = run->machine;
+
+        if (!job) {
+                no_memory(run);
+                return;
+        }
+        machine_errand_begin(m, run, errand);
+        if (worker_run(m->parts.workers, lane, work, job, job_free, done, run) < 0) {
+                job_free(job);
+                machine_errand_end(run);
+                no_memory(run);
+        }
+}
+
+static void act_stage(Machine *m, UowRun *run) {
+        start_errand(run, ERRAND_STAGE, LANE_STAGE, stage_work,
+                     stage_job_new(m->parts.layout, m->parts.config, run->uow), free_stage_job, machine_staged);
+}
+
+static void act_settle(Machine *m, UowRun *run) {
+        start_errand(run, ERRAND_SETTLE, LANE_SETTLE, settle_work,
+                     settle_job_new(m->parts.layout, m->parts.config, run->uow), free_settle_job, machine_settled);
+}
+
+static void act_relocate(Machine *m, UowRun *run, Errand errand, WorkFunc work, WorkDone done) {
+        start_errand(run, errand, LANE_BULK, work, relocate_job_new(m->parts.layout, m->parts.config, run->uow),
+                     free_relocate_job, done);
+}
+
+static void line_up(Machine *m, UowRun *run) {
+        if (run->queued_up)
+                return;
+        run->queued_up = true;
+        TAILQ_INSERT_TAIL(&m->submit_line, run, submit_entry);
+}
+
+static void act_submit(Machine *m, UowRun *run) {
+        int r;
+
+        machine_errand_begin(m, run, ERRAND_SUBMIT);
+        r = scheduler_submit(m->scheduler, run->uow);
+        if (r < 0) {
+                /* Nothing was started, so the intent is still fresh. */
+                machine_errand_end(run);
+                machine_pause(run, "The submission could not be started; it is tried again.");
+        }
+}
+
+static void act_release(Machine *m, UowRun *run) {
+        machine_errand_begin(m, run, ERRAND_RELEASE);
+        if (scheduler_release(m->scheduler, run->uow) < 0) {
+                machine_errand_end(run);
+                machine_pause(run, "The held job could not be released; it is tried again.");
+        }
+}
+
+static void act_queued(Machine *m, UowRun *run) {
+        Uow *u = run->uow;
+
+        if (u->phase == PHASE_SUBMITTING && run->fresh)
+                act_submit(m, run);
+        else if (u->held)
+                act_release(m, run);
+        /* Everything else is the poll's: following the job, and looking for a submission whose answer is missing. */
+}
+
+static void act_cancel_job(Machine *m, UowRun *run) {
+        machine_errand_begin(m, run, ERRAND_CANCEL);
+        if (scheduler_cancel(m->scheduler, run->uow) < 0) {
+                machine_errand_end(run);
+                machine_pause(run, "The order to cancel could not be given; it is tried again.");
+        }
+}
+
+/* Where nothing was handed to the scheduler there is nothing to wait for. */
+static void act_cancel(Machine *m, UowRun *run) {
+        Uow *u = run->uow;
+
+        if (u->job_id) {
+                act_cancel_job(m, run);
+                return;
+        }
+        if (u->state == UOW_QUEUED && !run->fresh)
+                return; /* it may have been submitted: the poll's look-up decides */
+        if (run->fresh) {
+                run->fresh = false;
+                m->submitting--;
+        }
+        machine_end(m, u, OUTCOME_CANCELLED, CAUSE_CANCELLED, "cancelled by order before it was submitted", NULL);
+}
+
+static void act_kept(Machine *m, UowRun *run) {
+        Uow *u = run->uow;
+
+        if (u->purging)
+                act_relocate(m, run, ERRAND_PURGE, purge_work, machine_purged);
+        else if (run->misplaced)
+                act_relocate(m, run, ERRAND_RELOCATE, relocate_work, machine_relocated);
+        else if (u->state == UOW_FINISHED && u->outcome == OUTCOME_SUCCEEDED && !u->moved_to &&
+                 !isempty(m->parts.config->chain.to))
+                act_relocate(m, run, ERRAND_CHAIN, chain_work, machine_chained);
+}
+
+static void act(Machine *m, UowRun *run) {
+        Uow *u = run->uow;
+
+        if (u->phase == PHASE_SETTLING) {
+                act_settle(m, run);
+                return;
+        }
+        if (u->cancelling) {
+                act_cancel(m, run);
+                return;
+        }
+        switch (u->state) {
+        case UOW_UPLOADED:
+                act_stage(m, run);
+                break;
+        case UOW_STAGED:
+                if (u->script)
+                        line_up(m, run);
+                else
+                        act_stage(m, run);
+                break;
+        case UOW_QUEUED:
+                act_queued(m, run);
+                break;
+        case UOW_FINISHED:
+        case UOW_SOFT_DELETED:
+                act_kept(m, run);
+                break;
+        default:
+                break;
+        }
+}
+
+void machine_act(Machine *m, Uow *u) {
+        UowRun *run = machine_run(m, u);
+
+        if (!run || u->quarantined || run->errand != ERRAND_NONE || run->not_before > clock_boottime())
+                return;
+        if (!machine_owns(m)) {
+                if (!m->lost)
+                        machine_pause(run, "Whether this daemon still owns the base folder can't be told now.");
+                return;
+        }
+        act(m, run);
+}
+
+static unsigned queued_now(const Machine *m) {
+        const UowRun *run;
+        unsigned n = 0;
+
+        TAILQ_FOREACH(run, &m->active, active_entry)
+                n += run->uow->state == UOW_QUEUED && run->uow->phase != PHASE_SETTLING;
+        return n;
+}
+
+static int json_add_name(cJSON *array, const char *bytes) {
+        _cleanup_free_ char *text = text_escape(bytes);
+
+        return text ? json_add_str(array, text) : -ENOMEM;
+}
+
+static cJSON *submitting_data(Machine *m, const Uow *u) {
+        _cleanup_json_ cJSON *data = cJSON_CreateObject();
+        cJSON *args;
+        char **argv;
+        int r;
+
+        if (!data || !(args = cJSON_AddArrayToObject(data, "args")))
+                return NULL;
+        argv = scheduler_args(m->scheduler, u);
+        r = argv ? 0 : -ENOMEM;
+        for (char **a = argv; a && *a; a++) {
+                if (r >= 0)
+                        r = json_add_name(args, *a);
+                free(*a);
+        }
+        free(argv);
+        return r < 0 ? NULL : TAKE_PTR(data);
+}
+
+static void submit_next(Machine *m, UowRun *run) {
+        Uow *u = run->uow;
+        cJSON *data;
+
+        if (u->state != UOW_STAGED || u->phase == PHASE_SETTLING || u->cancelling || !u->script || run->errand != ERRAND_NONE)
+                return; /* things have changed while it stood in line */
+        data = submitting_data(m, u);
+        if (!data || machine_post(m, u, EVENT_SUBMITTING, data) != 0) {
+                no_memory(run);
+                return;
+        }
+        run->fresh = true;
+        m->submitting++;
+}
+
+void machine_submit_line(Machine *m) {
+        unsigned bound = m->submit_troubles ? 1 : SUBMISSIONS_AT_ONCE;
+        unsigned max_queued = m->parts.config->scheduler.max_queued, queued;
+        UowRun *run;
+
+        if (TAILQ_EMPTY(&m->submit_line) || m->submitting >= bound || m->submit_not_before > clock_boottime())
+                return;
+        queued = max_queued ? queued_now(m) : 0;
+        while ((run = TAILQ_FIRST(&m->submit_line)) && m->submitting < bound && (!max_queued || queued < max_queued)) {
+                TAILQ_REMOVE(&m->submit_line, run, submit_entry);
+                run->queued_up = false;
+                submit_next(m, run);
+                queued++;
+        }
+}
