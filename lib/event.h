@@ -6,7 +6,7 @@
  *
  * A line is one JSON object on one line, members in this order:
  *
- *   {"seq":17,"time":"2026-11-21T07:28:11.123456+00:00","event":"queued","id":"…","attempt":1, …,"sum":"9ab3c01f"}
+ *   {"seq":17,"time":"2026-11-21T07:28:11.123456Z","event":"queued","id":"…","attempt":1, …,"sum":"9ab3c01f"}
  *
  * What follows `attempt` belongs to the kind of event (see EventType). `sum` is the CRC-32 (as in zlib and PNG) of all bytes
  * before `,"sum"`, so that a torn or damaged line is known without trusting its JSON. Facts only: sentences
@@ -39,13 +39,15 @@ void event_done(Event *e);
 
 /**
  * event_to_line() - the line with its newline, new string
- * Returns 0, -ENOMEM, or -EMSGSIZE beyond EVENT_LINE_MAX.
+ * Returns 0, -ENOMEM, -EMSGSIZE beyond EVENT_LINE_MAX, or -EINVAL for an event without number, time, valid kind or id
+ * (letters, digits and '-').
  */
 int event_to_line(const Event *e, char **ret);
 
 /**
  * event_from_line() - parse a line (without its newline); checks the sum first
  * Returns 0 with @ret to be released by event_done(); -EBADMSG if sum or form is wrong (@err says how); -ENOMEM.
+ * Costs about as much as its data; this is what a start spends its time with.
  * @ret->id is filled as far as it can be made out even on -EBADMSG, so that the damage can be laid at one door.
  */
 int event_from_line(const char *line, size_t size, Event *ret, Error *err);
@@ -55,8 +57,8 @@ cJSON *event_to_json(const Event *e);
 
 /**
  * line_seal() / line_check() - the checksum of any JSON line of ours (the checkpoint has the same form)
- * line_seal() takes an object's text "{…}" and returns "{…,"sum":"…"}\n", new string or NULL.
- * line_check() returns 0, or -EBADMSG.
+ * line_seal() takes the text "{…}" of an object that is not empty, and returns "{…,"sum":"…"}\n", new string or NULL.
+ * line_check() takes a line without its newline; returns 0, or -EBADMSG.
  */
 char *line_seal(const char *object);
 int line_check(const char *line, size_t size);

@@ -33,7 +33,8 @@ typedef struct Uow {
         char *comment;      /* what the script asks for with #SBATCH --comment; NULL if nothing */
         char *array;        /* and with --array */
         unsigned sets;      /* SCRIPT_SETS_…: what the script asks for itself */
-        char *moved_to;     /* where a chain took it */
+        char *moved_to;     /* where a chain took it; its folder is no longer in this instance then */
+        UowOutcome filed_as; /* after `retry`, until it is staged: what its folder was filed under and may still lie under */
         uid_t owner;        /* of the folder as it arrived */
         bool held;          /* submitted held and not yet released */
         bool cancelling;    /* an order to cancel is being carried out */
@@ -43,13 +44,14 @@ typedef struct Uow {
         usec_t submitted;   /* the last `submitting` */
         usec_t queued;      /* the last `queued` */
         usec_t started;     /* the job of this attempt, as the scheduler says */
-        usec_t finished;    /* the last `finished` */
+        usec_t finished;    /* the last `finished`; 0 again after `retry` */
+        usec_t filed;       /* the last `finished` or `restored`: retention counts from it */
         usec_t soft_deleted;
         uint64_t first_seq, last_seq; /* where its history stands in the log */
+        bool quarantined;   /* a damaged line concerns it: shown, never acted upon, until it is purged */
 
         /* Not persisted. */
-        bool quarantined; /* a damaged line concerns it: shown, never acted upon */
-        void *run;        /* the daemon's own, see machine.h */
+        void *run; /* the daemon's own, see machine.h */
 } Uow;
 
 /** uow_new() - an empty record for @id; NULL without memory. */
@@ -59,12 +61,19 @@ DEFINE_CLEANUP(Uow *, uow_free)
 
 /**
  * uow_apply() - fold one event into the record
- * Returns 0; UOW_E_STATE if the event is not allowed in this state, -EBADMSG if it lacks a member it needs,
- * -ENOMEM; the record is unchanged then.
+ * Returns 0; UOW_E_STATE if the event is not allowed in this state, -EBADMSG if it lacks a member it needs or belongs
+ * to another attempt of a queued one, -ENOMEM; the record is unchanged then.
+ *
+ * Beyond the table of states: while its result is being filed (PHASE_SETTLING) only `finished`, `purged` and `folder` are
+ * allowed, and only then is `finished`; while it is being purged, only `purged`, `purging` and `folder`; once moved on, only those too;
+ * `submitting` needs a checked script and no order to cancel; `deferred` undoes `submitting` only.
  */
 int uow_apply(Uow *u, const Event *e);
 
-/** uow_to_json() - the record as a checkpoint holds it; uow_from_json() is its inverse. New value or NULL. */
+/**
+ * uow_to_json() - the record as a checkpoint holds it. New value or NULL.
+ * uow_from_json() - its inverse; members that it does not know are passed over. 0, -EBADMSG with @e, -ENOMEM.
+ */
 cJSON *uow_to_json(const Uow *u);
 int uow_from_json(const cJSON *j, Uow **ret, Error *e);
 
@@ -75,5 +84,5 @@ static inline bool uow_is_active(const Uow *u) {
 
 /** uow_uses_folder() - its folder's name is taken in this instance. */
 static inline bool uow_uses_folder(const Uow *u) {
-        return u->state >= UOW_UPLOADED && u->state < UOW_PURGED;
+        return u->state >= UOW_UPLOADED && u->state < UOW_PURGED && !u->moved_to;
 }
