@@ -41,7 +41,11 @@ typedef struct SchedulerHealth {
         bool accounting;    /* sacct answers */
 } SchedulerHealth;
 
-/* Handed down by the machine. None is called from within a call into the scheduler. */
+/*
+ * Handed down by the machine. None is called from within a call into the scheduler.
+ * A Uow that was given to submit(), release() or cancel() must stay until its answer has come.
+ * @attempt is the one that was current when the question was asked.
+ */
 typedef struct SchedulerEvents {
         void (*submitted)(Uow *u, int attempt, SubmitVerdict v, const char *job_id, const char *text, void *userdata);
         void (*released)(Uow *u, int attempt, int r, const char *text, void *userdata); /* r: 0 or -errno (tried again) */
@@ -96,13 +100,16 @@ int scheduler_cancel(Scheduler *s, Uow *u);
 
 /**
  * scheduler_poll() - ask about all of @uows at once: those with a job_id are followed, those without (phase submitting) looked up by token
- * @uows is copied. Answers through job() and looked_up() for those about which something is known, then polled(). -EBUSY while one is under way.
+ * @uows is copied; a Uow in it must stay until polled(). Answers through job() and looked_up() for those about which something is known, then polled(). -EBUSY while one is under way.
  */
 int scheduler_poll(Scheduler *s, Uow **uows, size_t n);
 
 int scheduler_reload(Scheduler *s, const Config *c);
 char **scheduler_args(Scheduler *s, const Uow *u);
 const SchedulerHealth *scheduler_health(const Scheduler *s);
+
+/** scheduler_polled() - for backends: the poll is over; never from within scheduler_poll(). */
+void scheduler_polled(Scheduler *s);
 
 /** scheduler_set_health() - for backends: note how the last exchange went; `since` changes only with the availability. */
 void scheduler_set_health(Scheduler *s, SchedulerAvailability a, const char *fmt, ...) _printf_(3, 4);
