@@ -355,11 +355,8 @@ int worker_run(WorkerPool *p, WorkerLane lane, WorkFunc work, void *arg, void (*
         WorkDone done, void *userdata) {
         Job *j = calloc(1, sizeof(*j));
 
-        if (!j) {
-                if (arg_free)
-                        arg_free(arg);
+        if (!j)
                 return -ENOMEM;
-        }
         *j = (Job){
                 .pool = p,
                 .lane = lane,

@@ -43,7 +43,7 @@ DEFINE_CLEANUP(WorkerPool *, worker_pool_free)
 
 /**
  * worker_run() - queue a piece of work
- * @arg: handed to @work in the child and, in the parent, freed with @arg_free (NULL: not owned) after @done, or on failure
+ * @arg: handed to @work in the child and, in the parent, freed with @arg_free (NULL: not owned) after @done; on failure it stays the caller's
  *
  * If its lane has room the child is forked within this call, so that it sees the daemon's memory as it is now. @done is called
  * exactly once, never from within this call, unless the pool is freed first; it may queue more work, or free the pool.
