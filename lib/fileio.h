@@ -64,6 +64,11 @@ int dir_is_empty(int dirfd, const char *name);
  */
 int move_at(int olddir, const char *oldname, int newdir, const char *newname);
 
+/** stat_same() - whether both are the same file. */
+static inline bool stat_same(const struct stat *a, const struct stat *b) {
+        return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
 /* What a walk shows of an entry. All strings are valid during the call only. */
 typedef struct WalkEntry {
         int dirfd;           /* the folder that holds it */
@@ -72,6 +77,9 @@ typedef struct WalkEntry {
         unsigned depth;      /* 0 for the root */
         struct stat st;      /* lstat */
         bool post;           /* folder seen the second time, after what it holds */
+        int error;           /* 0; or -errno: the entry can't be looked at (@st holds no more than its type), or, if @post,
+                              * what the folder holds was not seen whole (-EXDEV: another file system is mounted there,
+                              * -ESTALE: it was moved away or replaced meanwhile) */
 } WalkEntry;
 
 /* Return 0 to go on, WALK_SKIP not to enter the folder (pre-order only), negative errno to stop. */
@@ -80,14 +88,26 @@ typedef int (*WalkFunc)(const WalkEntry *entry, void *userdata);
 
 /**
  * tree_walk() - visit a tree without following links
- * @dirfd, @name: the root; it must be a real folder
+ * @dirfd, @name: the root; it must be a real folder (-ENOTDIR otherwise)
  *
  * Folders are visited before what they hold and again after (post). A folder that can't be opened is still shown;
- * then @func is called with post = true at once, and entry->st.st_mode has its type. An entry that vanishes
- * meanwhile is passed over. Never leaves the root's file system (a mount point inside is shown, not entered).
- * Deep trees need memory, not descriptors. Returns 0, what @func returned if negative, or -errno.
+ * then @func is called with post = true at once, and entry->error says why. An entry that vanishes
+ * meanwhile is passed over, and one that can't be looked at is shown once, with its error. Never leaves the
+ * root's file system (a mount point inside is shown, not entered). What a folder holds is what it held when
+ * it was entered, whatever @func does to it. Only of folders inside one that was moved away is there no second visit.
+ *
+ * Deep trees need memory, not descriptors: about 20 are open at most. In memory are the names in the folders
+ * on the way down. Returns 0, what @func returned if negative, or -errno (the root is not there or can't be
+ * opened, no memory, no descriptors).
  */
 int tree_walk(int dirfd, const char *name, WalkFunc func, void *userdata);
+
+/**
+ * tree_walk_names() - as tree_walk(), but looks at folders only
+ * Of other entries @st has no more than the type, as far as the folder tells it. For those who need the names alone:
+ * on a cluster's file system each look is a question to a server.
+ */
+int tree_walk_names(int dirfd, const char *name, WalkFunc func, void *userdata);
 
 /**
  * tree_remove() - remove a file, or a folder with all it holds
@@ -97,8 +117,10 @@ int tree_walk(int dirfd, const char *name, WalkFunc func, void *userdata);
 int tree_remove(int dirfd, const char *name);
 
 /**
- * tree_copy() - copy a tree faithfully: modes, times, links as links, holes kept as far as SEEK_DATA tells; synced
+ * tree_copy() - copy a tree faithfully: modes, groups, times, ACLs, links as links, holes kept as far as SEEK_DATA tells; synced
  * @newname must not exist, or be an unfinished copy of the same source (files that are there with equal size and
- * mtime are kept). FIFOs, sockets and devices are left out. Returns 0 or -errno, with the place in @e.
+ * mtime are kept). FIFOs, sockets and devices are left out; set-uid and set-gid bits of files are dropped, because the copy
+ * belongs to us. Anything that could not be read whole is a failure: -EAGAIN for a file that changed meanwhile.
+ * Returns 0 or -errno, with the place in @e.
  */
 int tree_copy(int olddir, const char *oldname, int newdir, const char *newname, Error *e);
