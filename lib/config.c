@@ -16,6 +16,7 @@
 #include "yamldoc.h"
 
 #define INSTANCE_COMMENT "# instance: "
+#define COMMENT_COLUMN 36
 
 _Static_assert(sizeof(WatchMode) == sizeof(unsigned), "words are stored as unsigned");
 
@@ -335,14 +336,20 @@ int config_load_copy(const char *base, Config **ret, Error *e) {
 static void print_key(const ConfigKey *k, const Config *c, const char **section, FILE *f) {
         const char *dot = strchr(k->name, '.');
         size_t n = dot ? (size_t)(dot - k->name) : 0;
+        long start, width;
 
         if (dot && (!*section || strncmp(*section, k->name, n + 1) != 0)) {
                 fprintf(f, "\n%.*s:\n", (int)n, k->name);
                 *section = k->name;
         }
+        start = ftell(f);
         fprintf(f, "%s%s: ", dot ? "  " : "", dot ? dot + 1 : k->name);
         config_value_print(k, slot_of(k, c), f);
-        fprintf(f, "  # %s\n", k->doc);
+        width = ftell(f) - start;
+        fprintf(f, "%*s  # ", width < COMMENT_COLUMN ? (int)(COMMENT_COLUMN - width) : 0, "");
+        for (size_t i = 0; k->words && k->words[i]; i++)
+                fprintf(f, "%s%s", k->words[i], k->words[i + 1] ? " | " : "; ");
+        fprintf(f, "%s\n", k->doc);
 }
 
 char *config_to_yaml(const Config *c) {

@@ -257,15 +257,13 @@ static void opened_close(Opened *o) {
 }
 
 static int open_place(const Layout *l, Place p, Opened *o) {
-        o->fd[p] = dir_open_path(l->path[p]);
-        if (o->fd[p] < 0)
-                return o->fd[p];
-        if (fstat(o->fd[p], &o->st[p]) < 0) {
-                int r = -errno;
+        _cleanup_close_ int fd = dir_open_path(l->path[p]);
 
-                o->fd[p] = safe_close(o->fd[p]);
-                return r;
-        }
+        if (fd < 0)
+                return fd;
+        if (fstat(fd, &o->st[p]) < 0)
+                return -errno;
+        o->fd[p] = TAKE_FD(fd);
         return 0;
 }
 
