@@ -106,6 +106,19 @@ void machine_gone(Machine *m, Uow *u) {
                 post(run, EVENT_PURGED, object_with("by", u->purging && run->purge_by ? run->purge_by : "outside"));
 }
 
+void machine_missing(Machine *m, Uow *u) {
+        UowRun *run = machine_run(m, u);
+
+        if (!run || run->errand != ERRAND_NONE || run->dirty)
+                return;
+        if (uow_is_active(u)) {
+                machine_gone(m, u);
+                return;
+        }
+        run->misplaced = true;
+        machine_kick(m, u);
+}
+
 void machine_staged(int r, const cJSON *result, const Error *e, void *userdata) {
         UowRun *run = userdata;
         Machine *m = run->machine;

@@ -70,6 +70,9 @@ void machine_kick(Machine *m, Uow *u);
 /** machine_gone() - the folder of @u is nowhere any more, though the folders of the instance are all there. */
 void machine_gone(Machine *m, Uow *u);
 
+/** machine_missing() - a scan did not find the folder of @u in its place: see to it, unless an errand is moving it just now. */
+void machine_missing(Machine *m, Uow *u);
+
 /** machine_poll() - ask the scheduler now, if anything is queued and the poll interval allows. */
 void machine_poll(Machine *m);
 

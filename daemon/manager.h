@@ -40,8 +40,12 @@ typedef struct Manager {
 
         usec_t started;
         char hostname[65];
-        char *config_fault;  /* why the last reload was refused; NULL: it was not */
-        sd_event_source *lease_timer, *housekeeping_timer, *watchdog;
+        char *config_fault;    /* why the last reload was refused; NULL: it was not */
+        char *folder_trouble;  /* why the last scan failed; NULL: it did not */
+        bool retention_stale;  /* a clock of retention was started: look when idle */
+        bool pass_polled;      /* --once: the jobs have been asked about */
+        sd_event_source *lease_timer, *housekeeping_timer, *show_timer;
+        sd_event_source *signals[3];
         LeaseWatch lease_watch;
         int exit_code;
 } Manager;

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The manager's inside, shared by its files only:
+ *
+ *   manager.c          building, tearing down, what comes up from below
+ *   manager-life.c     signals, lease, timers, readiness, reload: living under systemd or cron
+ *   manager-orders.c   orders from people, by name; requests left on disk
+ *   manager-status.c   the status object, and its copy on disk
+ */
+
+#include "manager.h"
+
+/* See flowcrond(8): exit codes. */
+#define EXIT_USAGE 2
+#define EXIT_HELD 3
+#define EXIT_CONFIG 78
+
+int manager_signals(Manager *m);
+int manager_timers(Manager *m);
+int manager_take_lease(Manager *m, Error *e);
+int manager_check_fence(Manager *m, const Replay *replay, Error *e);
+void manager_say_ready(Manager *m);
+void manager_drop_sources(Manager *m);
+bool manager_pass_is_over(const Manager *m);
+
+void manager_scan(Manager *m);
+void manager_requests(Manager *m);
+
+/** manager_show_later() - status line and the copy on disk follow soon; many changes, one write. */
+void manager_show_later(Manager *m);
+void manager_show(Manager *m);

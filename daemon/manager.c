@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Builds the house and hands the callbacks down: what a lower room has to tell a higher one arrives here.
+ */
+
+#include "manager.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "config.h"
+#include "fileio.h"
+#include "manager-internal.h"
+#include "text.h"
+
+#define HOUSEKEEPING_EVERY (5 * USEC_PER_MINUTE)
+
+/* ---- what comes up from below ---- */
+
+static void on_look(const char *name, void *userdata) {
+        Manager *m = userdata;
+        Error e = {};
+
+        (void) scan_one(m->scan, name, &e);
+}
+
+static void on_look_everywhere(void *userdata) {
+        manager_scan(userdata);
+}
+
+static void on_look_requests(void *userdata) {
+        manager_requests(userdata);
+}
+
+static void on_arriving(const char *name, void *userdata) {
+        Manager *m = userdata;
+
+        watch_arrival(m->watch, name);
+}
+
+static void on_not_arriving(const char *name, void *userdata) {
+        Manager *m = userdata;
+
+        watch_forget(m->watch, name);
+}
+
+static void on_complete(const char *name, const char *id, uid_t owner, void *userdata) {
+        Manager *m = userdata;
+        int r = machine_upload(m->machine, name, id, owner);
+
+        if (r < 0)
+                log_warning("An upload could not be taken up now: %s; the next scan tries again.", strerror(-r));
+}
+
+static void on_known(Uow *u, void *userdata) {
+        Manager *m = userdata;
+
+        machine_kick(m->machine, u);
+}
+
+static void on_missing(Uow *u, void *userdata) {
+        Manager *m = userdata;
+
+        machine_missing(m->machine, u);
+}
+
+static void on_soft_delete(Uow *u, void *userdata) {
+        Manager *m = userdata;
+
+        (void) machine_soft_delete(m->machine, u, "retention");
+}
+
+static void on_purge(Uow *u, void *userdata) {
+        Manager *m = userdata;
+
+        (void) machine_order_purge(m->machine, u, "retention", NULL);
+}
+
+static void on_committed(const Uow *u, const Event *ev, void *userdata) {
+        Manager *m = userdata;
+
+        if (m->control)
+                control_publish(m, u, ev);
+        if (ev->type == EVENT_FINISHED || ev->type == EVENT_SOFT_DELETED || ev->type == EVENT_RESTORED)
+                m->retention_stale = true;
+        manager_show_later(m);
+}
+
+static void on_lease_lost(void *userdata) {
+        Manager *m = userdata;
+
+        log_message(LOG_ERR, MESSAGE_ID_LEASE_LOST,
+                    "Another owner has taken over %s; this daemon stops at once and leaves everything to it.", m->layout->base);
+        m->exit_code = EXIT_HELD;
+        sd_event_exit(m->event, 0);
+}
+
+static void on_idle(void *userdata) {
+        Manager *m = userdata;
+
+        if (m->retention_stale) {
+                m->retention_stale = false;
+                retention_run(m->retention);
+        }
+        if (m->options.once && manager_pass_is_over(m))
+                sd_event_exit(m->event, 0);
+}
+
+/* ---- looking ---- */
+
+void manager_scan(Manager *m) {
+        Error e = {};
+        int r = scan_all(m->scan, &e);
+
+        watch_scanned(m->watch);
+        if (r < 0 && !streq(m->folder_trouble, e.text)) {
+                log_error("%s. Nothing is taken up or concluded until it can be.", e.text);
+                (void) strdup_to(&m->folder_trouble, e.text);
+        } else if (r >= 0 && m->folder_trouble) {
+                log_notice("The instance's folders can be listed again.");
+                (void) strdup_to(&m->folder_trouble, NULL);
+        }
+        if (r == -ESTALE && layout_open(m->layout, &e) >= 0) {
+                log_notice("The instance's folders were opened anew.");
+                (void) watch_reload(m->watch, m->config, &e);
+        }
+        manager_requests(m);
+}
+
+/* ---- building and tearing down ---- */
+
+static int load_config(Manager *m, Error *e) {
+        m->config_path = m->options.config_path ? strdup(m->options.config_path)
+                                                : config_default_path(m->options.instance ?: "default");
+        if (!m->config_path)
+                return error_set(e, -ENOMEM, "Neither XDG_CONFIG_HOME nor a home folder is known; use --config FILE.");
+        return config_load(m->config_path, &m->config, e);
+}
+
+int manager_new(const ManagerOptions *options, Manager **ret, Error *e) {
+        _cleanup_(manager_freep) Manager *m = calloc(1, sizeof(*m));
+        int r;
+
+        if (!m)
+                return -ENOMEM;
+        m->options = *options;
+        if (gethostname(m->hostname, sizeof(m->hostname) - 1) < 0)
+                snprintf(m->hostname, sizeof(m->hostname), "localhost");
+        r = load_config(m, e);
+        if (r != 0)
+                return r;
+        r = layout_new(m->config, &m->layout, e);
+        if (r < 0)
+                return error_prefix(e, UOW_E_INVALID, "%s", m->config_path);
+        r = sd_event_default(&m->event);
+        if (r < 0)
+                return error_set(e, r, "There is no event loop to be had: %s", strerror(-r));
+        m->uows = uowset_new();
+        if (!m->uows)
+                return -ENOMEM;
+        *ret = TAKE_PTR(m);
+        return 0;
+}
+
+static int open_folders(Manager *m, Error *e) {
+        int r = layout_make(m->layout, e);
+
+        if (r >= 0)
+                r = layout_open(m->layout, e);
+        if (r >= 0)
+                r = log_open(m->config->instance, m->layout->fd[PLACE_LOGS]);
+        return r;
+}
+
+static int replay(Manager *m, Error *e) {
+        _cleanup_(replay_done) Replay replay = {};
+        int r;
+
+        r = eventlog_replay(m->layout->fd[PLACE_STATE], m->uows, &replay, e);
+        if (r < 0)
+                return r;
+        if (replay.warnings)
+                log_warning("The event log was read with %zu damaged lines: %s", replay.damaged, replay.warnings);
+        r = manager_check_fence(m, &replay, e);
+        if (r < 0)
+                return r;
+        return eventlog_new(m->layout->fd[PLACE_STATE], replay.next_seq, lease_fence(m->lease), &m->eventlog, e);
+}
+
+static int build_watchers(Manager *m, Error *e) {
+        const WatchEvents watch = { on_look, on_look_everywhere, on_look_requests, m };
+        const ScanEvents scan = { on_arriving, on_not_arriving, on_complete, on_known, on_missing, m };
+        const RetentionEvents retention = { on_soft_delete, on_purge, m };
+        int r;
+
+        r = watch_new(m->event, m->config, m->layout, &watch, &m->watch, e);
+        if (r >= 0)
+                r = scan_new(m->layout, m->uows, &scan, &m->scan);
+        if (r >= 0)
+                r = retention_new(m->event, m->config, m->uows, &retention, &m->retention);
+        return r;
+}
+
+static int build_machine(Manager *m, Error *e) {
+        const MachineEvents events = { on_committed, on_lease_lost, on_idle, m };
+        MachineParts parts;
+        int r;
+
+        r = worker_pool_new(m->event, &m->workers);
+        if (r < 0)
+                return r;
+        parts = (MachineParts){ m->event, m->config, m->layout, m->lease, m->uows, m->eventlog, m->workers };
+        return machine_new(&parts, &events, &m->machine, e);
+}
+
+static int listen_for_orders(Manager *m, Error *e) {
+        _cleanup_free_ char *path = NULL;
+
+        if (m->options.once)
+                return 0;
+        path = m->options.socket_path ? strdup(m->options.socket_path) : config_socket_path(m->config->instance);
+        if (!path)
+                return -ENOMEM;
+        return control_new(m->event, path, control_methods, control_n_methods, control_interface, m, &m->control, e);
+}
+
+/* A copy for readers who have no access to the owner's own configuration. */
+static void publish_config(Manager *m) {
+        _cleanup_free_ char *yaml = config_to_yaml(m->config);
+        int r = -ENOMEM;
+
+        if (yaml)
+                r = file_replace_nosync_at(m->layout->fd[PLACE_STATE], "config.yaml", yaml, strlen(yaml), 0640);
+        if (r < 0)
+                log_warning("The copy of the configuration for readers can't be written: %s", strerror(-r));
+}
+
+static int begin(Manager *m) {
+        int r;
+
+        m->started = clock_now();
+        publish_config(m);
+        log_rotate(m->config->retention.logs);
+        r = machine_start(m->machine);
+        if (r >= 0)
+                r = watch_start(m->watch, NULL);
+        if (r < 0)
+                return r;
+        retention_run(m->retention);
+        machine_poll(m->machine);
+        manager_requests(m);
+        manager_show_later(m);
+        return 0;
+}
+
+int manager_start(Manager *m, Error *e) {
+        int r = open_folders(m, e);
+
+        if (r >= 0)
+                r = manager_signals(m);
+        if (r >= 0)
+                r = manager_take_lease(m, e);
+        if (r != 0)
+                return r;
+        r = replay(m, e);
+        if (r >= 0)
+                r = build_machine(m, e);
+        if (r >= 0)
+                r = build_watchers(m, e);
+        if (r >= 0)
+                r = listen_for_orders(m, e);
+        if (r >= 0)
+                r = manager_timers(m);
+        if (r >= 0)
+                r = begin(m);
+        if (r < 0)
+                return r;
+        log_notice("flowcrond %s serves instance %s in %s", FLOWCRON_VERSION, m->config->instance, m->layout->base);
+        manager_say_ready(m);
+        return 0;
+}
+
+int manager_run(Manager *m) {
+        int r = sd_event_loop(m->event);
+
+        if (r < 0) {
+                log_error("The event loop failed: %s", strerror(-r));
+                return EXIT_FAILURE;
+        }
+        sd_notify(false, "STOPPING=1");
+        return m->exit_code;
+}
+
+Manager *manager_free(Manager *m) {
+        if (!m)
+                return NULL;
+        /* In the reverse order of building; the lease last, since all before may still write. */
+        control_free(m->control);
+        worker_pool_free(m->workers);
+        machine_free(m->machine);
+        retention_free(m->retention);
+        scan_free(m->scan);
+        watch_free(m->watch);
+        if (m->eventlog && eventlog_pending(m->eventlog) && m->exit_code != EXIT_HELD && lease_check(m->lease) == 0)
+                (void) eventlog_commit(m->eventlog);
+        eventlog_free(m->eventlog);
+        uowset_free(m->uows);
+        if (m->exit_code == EXIT_HELD)
+                lease_free(m->lease);
+        else
+                lease_release(m->lease);
+        layout_free(m->layout);
+        config_free(m->config);
+        manager_drop_sources(m);
+        sd_event_unref(m->event);
+        free(m->config_path);
+        free(m->config_fault);
+        free(m->folder_trouble);
+        free(m);
+        log_close();
+        return NULL;
+}
