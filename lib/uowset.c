@@ -197,14 +197,17 @@ static bool begins(const Uow *u, const char *what, const char *raw) {
 
 /* Append ", NAME" to the list of candidates, as far as there is room. */
 static void name_candidate(char *list, size_t size, size_t n, const Uow *u) {
-        _cleanup_free_ char *name = text_printable(u->folder, CANDIDATE_WIDTH);
+        _cleanup_free_ char *name = NULL;
         size_t at = strlen(list);
 
-        if (n == CANDIDATES_MAX)
+        if (n > CANDIDATES_MAX)
+                return;
+        if (n == CANDIDATES_MAX) {
                 snprintf(list + at, size - at, ", …");
-        if (n < CANDIDATES_MAX)
-                snprintf(list + at, size - at, "%s%s (%.8s)", n ? ", " : "", name ? name : "?",
-                        u->id);
+                return;
+        }
+        name = text_printable(u->folder, CANDIDATE_WIDTH);
+        snprintf(list + at, size - at, "%s%s (%.8s)", n ? ", " : "", name ? name : "?", u->id);
 }
 
 static int by_beginning(const UowSet *s, const char *what, const char *raw, Uow **ret, Error *e) {
