@@ -28,23 +28,27 @@ typedef struct ControlMethod {
  * control_new() - listen at @path (made with its folder: 0700, socket 0600), or on a socket passed by systemd (sd_listen_fds)
  * A dead socket file of ours is replaced; a living one is -EADDRINUSE. Folder of somebody else: refused.
  */
-int control_new(sd_event *event, const char *path, const ControlMethod *methods, size_t n_methods, const char *interface_description, void *userdata, Control **ret, Error *e);
+int control_new(sd_event *event, const char *path, const ControlMethod *methods, size_t n_methods,
+        const char *interface_description, void *userdata, Control **ret, Error *e);
 Control *control_free(Control *c);
 DEFINE_CLEANUP(Control *, control_free)
 
 const char *control_path(const Control *c);
 
 /* Answers. All take @parameters in any case (NULL: none). 0 or -errno (client gone, out of memory): the caller may ignore it. */
-int control_reply(ControlCall *call, cJSON *parameters);                     /* last answer, ends the call */
-int control_reply_more(ControlCall *call, cJSON *parameters);                /* one of several; only if control_wants_more() */
-int control_error(ControlCall *call, const char *error, cJSON *parameters);  /* ends the call */
+int control_reply(ControlCall *call, cJSON *parameters); /* last answer, ends the call */
+int control_reply_more(
+        ControlCall *call, cJSON *parameters); /* one of several; only if control_wants_more() */
+int control_error(ControlCall *call, const char *error, cJSON *parameters); /* ends the call */
 bool control_wants_more(const ControlCall *call);
 
 /** control_on_cancel() - called when the client goes before the call has ended; the call is invalid afterwards. */
-void control_on_cancel(ControlCall *call, void (*func)(ControlCall *call, void *userdata), void *userdata);
+void control_on_cancel(
+        ControlCall *call, void (*func)(ControlCall *call, void *userdata), void *userdata);
 
 /** control_on_drain() - called whenever the output queue of a call that streams is empty again: send the next part. */
-void control_on_drain(ControlCall *call, void (*func)(ControlCall *call, void *userdata), void *userdata);
+void control_on_drain(
+        ControlCall *call, void (*func)(ControlCall *call, void *userdata), void *userdata);
 
 /* The table in control-methods.c; userdata is the Manager. */
 extern const ControlMethod control_methods[];

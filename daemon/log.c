@@ -38,8 +38,8 @@ static bool stderr_is_journal(void) {
         unsigned long long dev, ino;
         struct stat st;
 
-        return stream && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 && fstat(STDERR_FILENO, &st) == 0 &&
-               st.st_dev == dev && st.st_ino == ino;
+        return stream && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 &&
+                fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
 }
 
 int log_open(const char *instance, int logs) {
@@ -61,7 +61,7 @@ void log_close(void) {
 }
 
 static void file_name(char name[static LOG_NAME_MAX], usec_t now) {
-        time_t t = (time_t) (now / USEC_PER_SEC);
+        time_t t = (time_t)(now / USEC_PER_SEC);
         struct tm tm;
 
         localtime_r(&t, &tm);
@@ -78,7 +78,8 @@ static int file_open(usec_t now) {
         if (logger.file >= 0 && streq(name, logger.name))
                 return 0;
         safe_close(logger.file);
-        logger.file = openat(logger.dir, name, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0640);
+        logger.file = openat(logger.dir, name,
+                O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0640);
         if (logger.file < 0)
                 return -errno;
         memcpy(logger.name, name, sizeof(name));
@@ -86,13 +87,15 @@ static int file_open(usec_t now) {
 }
 
 static const char *priority_word(int priority) {
-        static const char *const words[] = { "emergency", "alert", "critical", "error", "warning", "notice", "info", "debug" };
+        static const char *const words[] = { "emergency", "alert", "critical", "error", "warning",
+                "notice", "info", "debug" };
 
         return words[priority & 7];
 }
 
 static void to_stderr(int priority, const char *text) {
-        dprintf(STDERR_FILENO, "flowcrond[%s]: %s: %s\n", logger.instance, priority_word(priority), text);
+        dprintf(STDERR_FILENO, "flowcrond[%s]: %s: %s\n", logger.instance, priority_word(priority),
+                text);
 }
 
 static void to_file(int priority, const char *text) {
@@ -108,7 +111,9 @@ static void to_file(int priority, const char *text) {
         if (r == 0 && line)
                 r = fd_write_all(logger.file, line, strlen(line));
         if (r < 0 && !logger.file_failed && !logger.journal)
-                dprintf(STDERR_FILENO, "flowcrond[%s]: warning: the daily log can't be written: %s\n", logger.instance, strerror(-r));
+                dprintf(STDERR_FILENO,
+                        "flowcrond[%s]: warning: the daily log can't be written: %s\n",
+                        logger.instance, strerror(-r));
         logger.file_failed = r < 0;
 }
 
@@ -138,7 +143,8 @@ static size_t add_uow_fields(struct iovec *iov, size_t n, const Uow *u, const Ev
         return ev ? add_field(iov, n, "FLOWCRON_EVENT", event_type_to_string(ev->type)) : n;
 }
 
-static void to_journal(int priority, const char *message_id, const Uow *u, const Event *ev, const char *text) {
+static void to_journal(
+        int priority, const char *message_id, const Uow *u, const Event *ev, const char *text) {
         struct iovec iov[12];
         char number[16];
         size_t n = 0;
@@ -151,13 +157,14 @@ static void to_journal(int priority, const char *message_id, const Uow *u, const
         n = add_field(iov, n, "FLOWCRON_INSTANCE", logger.instance);
         if (u)
                 n = add_uow_fields(iov, n, u, ev);
-        if (sd_journal_sendv(iov, (int) n) < 0)
+        if (sd_journal_sendv(iov, (int)n) < 0)
                 to_stderr(priority, text);
         while (n > 0)
                 free(iov[--n].iov_base);
 }
 
-static void emit(int priority, const char *message_id, const Uow *u, const Event *ev, const char *raw) {
+static void emit(
+        int priority, const char *message_id, const Uow *u, const Event *ev, const char *raw) {
         _cleanup_free_ char *text = text_printable(raw, 0);
         int saved = errno;
 
@@ -186,7 +193,8 @@ void log_message(int priority, const char *message_id, const char *fmt, ...) {
                 emit(priority, message_id, NULL, NULL, text);
 }
 
-static void emit_uow(int priority, const char *message_id, const Uow *u, const Event *ev, const char *text) {
+static void emit_uow(
+        int priority, const char *message_id, const Uow *u, const Event *ev, const char *text) {
         _cleanup_free_ char *name = text_printable(u->folder, 0), *line = NULL;
 
         line = xasprintf("%s: %s", name ?: u->id, text);
@@ -211,14 +219,15 @@ void log_uow(int priority, const Uow *u, const Event *ev, const char *fmt, ...) 
 static char *ended_words(const Event *ev) {
         const char *reason = json_str(ev->data, "reason");
 
-        return xasprintf("ended: %s%s%s", json_str(ev->data, "outcome") ?: "?", reason ? ": " : "", reason ?: "");
+        return xasprintf("ended: %s%s%s", json_str(ev->data, "outcome") ?: "?", reason ? ": " : "",
+                reason ?: "");
 }
 
 static char *job_words(const Event *ev) {
         const char *reason = json_str(ev->data, "reason"), *nodes = json_str(ev->data, "nodes");
 
-        return xasprintf("job is %s%s%s%s%s", json_str(ev->data, "phase") ?: "known", nodes ? " on " : "", nodes ?: "",
-                         reason ? ": " : "", reason ?: "");
+        return xasprintf("job is %s%s%s%s%s", json_str(ev->data, "phase") ?: "known",
+                nodes ? " on " : "", nodes ?: "", reason ? ": " : "", reason ?: "");
 }
 
 /* What happened, in the words of the log. */
@@ -236,7 +245,7 @@ static char *event_words(const Event *ev) {
                 return xasprintf("not submitted for now: %s", json_str(d, "reason") ?: "?");
         case EVENT_QUEUED:
                 return xasprintf("queued as job %s%s", json_str(d, "job_id") ?: "?",
-                                 json_bool(d, "adopted", false) ? " (found again)" : "");
+                        json_bool(d, "adopted", false) ? " (found again)" : "");
         case EVENT_JOB:
                 return job_words(ev);
         case EVENT_ENDED:
@@ -250,8 +259,8 @@ static char *event_words(const Event *ev) {
         case EVENT_FOLDER:
                 return xasprintf("its folder is now %s", json_str(d, "folder") ?: "?");
         default:
-                return xasprintf("%s%s%s", event_type_to_string(ev->type), json_str(d, "by") ? " by " : "",
-                                 json_str(d, "by") ?: "");
+                return xasprintf("%s%s%s", event_type_to_string(ev->type),
+                        json_str(d, "by") ? " by " : "", json_str(d, "by") ?: "");
         }
 }
 

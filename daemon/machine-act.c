@@ -30,7 +30,7 @@ static void free_relocate_job(void *p) {
 
 /* Hands @job to a worker; it is freed in any case. */
 static void start_errand(UowRun *run, Errand errand, WorkerLane lane, WorkFunc work, void *job,
-                         void (*job_free)(void *), WorkDone done) {
+        void (*job_free)(void *), WorkDone done) {
         Machine *m = run->machine;
 
         if (!job) {
@@ -47,17 +47,20 @@ static void start_errand(UowRun *run, Errand errand, WorkerLane lane, WorkFunc w
 
 static void act_stage(Machine *m, UowRun *run) {
         start_errand(run, ERRAND_STAGE, LANE_STAGE, stage_work,
-                     stage_job_new(m->parts.layout, m->parts.config, run->uow), free_stage_job, machine_staged);
+                stage_job_new(m->parts.layout, m->parts.config, run->uow), free_stage_job,
+                machine_staged);
 }
 
 static void act_settle(Machine *m, UowRun *run) {
         start_errand(run, ERRAND_SETTLE, LANE_SETTLE, settle_work,
-                     settle_job_new(m->parts.layout, m->parts.config, run->uow), free_settle_job, machine_settled);
+                settle_job_new(m->parts.layout, m->parts.config, run->uow), free_settle_job,
+                machine_settled);
 }
 
 static void act_relocate(Machine *m, UowRun *run, Errand errand, WorkFunc work, WorkDone done) {
-        start_errand(run, errand, LANE_BULK, work, relocate_job_new(m->parts.layout, m->parts.config, run->uow),
-                     free_relocate_job, done);
+        start_errand(run, errand, LANE_BULK, work,
+                relocate_job_new(m->parts.layout, m->parts.config, run->uow), free_relocate_job,
+                done);
 }
 
 static void line_up(Machine *m, UowRun *run) {
@@ -119,7 +122,8 @@ static void act_cancel(Machine *m, UowRun *run) {
                 run->fresh = false;
                 m->submitting--;
         }
-        machine_end(m, u, OUTCOME_CANCELLED, CAUSE_CANCELLED, "cancelled by order before it was submitted", NULL);
+        machine_end(m, u, OUTCOME_CANCELLED, CAUSE_CANCELLED,
+                "cancelled by order before it was submitted", NULL);
 }
 
 static void act_kept(Machine *m, UowRun *run) {
@@ -130,7 +134,7 @@ static void act_kept(Machine *m, UowRun *run) {
         else if (run->misplaced)
                 act_relocate(m, run, ERRAND_RELOCATE, relocate_work, machine_relocated);
         else if (u->state == UOW_FINISHED && u->outcome == OUTCOME_SUCCEEDED && !u->moved_to &&
-                 !isempty(m->parts.config->chain.to))
+                !isempty(m->parts.config->chain.to))
                 act_relocate(m, run, ERRAND_CHAIN, chain_work, machine_chained);
 }
 
@@ -170,11 +174,13 @@ static void act(Machine *m, UowRun *run) {
 void machine_act(Machine *m, Uow *u) {
         UowRun *run = machine_run(m, u);
 
-        if (!run || u->quarantined || run->errand != ERRAND_NONE || run->not_before > clock_boottime())
+        if (!run || u->quarantined || run->errand != ERRAND_NONE ||
+                run->not_before > clock_boottime())
                 return;
         if (!machine_owns(m)) {
                 if (!m->lost)
-                        machine_pause(run, "Whether this daemon still owns the base folder can't be told now.");
+                        machine_pause(run,
+                                "Whether this daemon still owns the base folder can't be told now.");
                 return;
         }
         act(m, run);
@@ -185,7 +191,7 @@ static unsigned queued_now(const Machine *m) {
         unsigned n = 0;
 
         TAILQ_FOREACH(run, &m->active, active_entry)
-                n += run->uow->state == UOW_QUEUED && run->uow->phase != PHASE_SETTLING;
+        n += run->uow->state == UOW_QUEUED && run->uow->phase != PHASE_SETTLING;
         return n;
 }
 
@@ -218,7 +224,8 @@ static void submit_next(Machine *m, UowRun *run) {
         Uow *u = run->uow;
         cJSON *data;
 
-        if (u->state != UOW_STAGED || u->phase == PHASE_SETTLING || u->cancelling || !u->script || run->errand != ERRAND_NONE)
+        if (u->state != UOW_STAGED || u->phase == PHASE_SETTLING || u->cancelling || !u->script ||
+                run->errand != ERRAND_NONE)
                 return; /* things have changed while it stood in line */
         data = submitting_data(m, u);
         if (!data || machine_post(m, u, EVENT_SUBMITTING, data) != 0) {
@@ -234,10 +241,12 @@ void machine_submit_line(Machine *m) {
         unsigned max_queued = m->parts.config->scheduler.max_queued, queued;
         UowRun *run;
 
-        if (TAILQ_EMPTY(&m->submit_line) || m->submitting >= bound || m->submit_not_before > clock_boottime())
+        if (TAILQ_EMPTY(&m->submit_line) || m->submitting >= bound ||
+                m->submit_not_before > clock_boottime())
                 return;
         queued = max_queued ? queued_now(m) : 0;
-        while ((run = TAILQ_FIRST(&m->submit_line)) && m->submitting < bound && (!max_queued || queued < max_queued)) {
+        while ((run = TAILQ_FIRST(&m->submit_line)) && m->submitting < bound &&
+                (!max_queued || queued < max_queued)) {
                 TAILQ_REMOVE(&m->submit_line, run, submit_entry);
                 run->queued_up = false;
                 submit_next(m, run);

@@ -42,7 +42,9 @@ static void post(UowRun *run, EventType type, cJSON *data) {
         int r = machine_post(run->machine, run->uow, type, data);
 
         if (r != 0) {
-                log_uow(LOG_ERR, run->uow, NULL, "event %s could not be noted (%d); it is tried again", event_type_to_string(type), r);
+                log_uow(LOG_ERR, run->uow, NULL,
+                        "event %s could not be noted (%d); it is tried again",
+                        event_type_to_string(type), r);
                 machine_pause(run, NULL);
         }
 }
@@ -61,18 +63,22 @@ static cJSON *copy_of(const cJSON *result) {
         return result && result->child ? cJSON_Duplicate(result, true) : NULL;
 }
 
-static cJSON *ended_data(UowOutcome outcome, const char *cause, const char *reason, const cJSON *job) {
-        cJSON *o = object_with("outcome", outcome == OUTCOME_NONE ? NULL : outcome_to_string(outcome));
+static cJSON *ended_data(
+        UowOutcome outcome, const char *cause, const char *reason, const cJSON *job) {
+        cJSON *o =
+                object_with("outcome", outcome == OUTCOME_NONE ? NULL : outcome_to_string(outcome));
 
-        if (o && (json_set_str(o, "cause", cause) < 0 || json_set_str(o, "reason", reason) < 0 ||
-                  (job && json_set_item(o, "job", cJSON_Duplicate(job, true)) < 0))) {
+        if (o &&
+                (json_set_str(o, "cause", cause) < 0 || json_set_str(o, "reason", reason) < 0 ||
+                        (job && json_set_item(o, "job", cJSON_Duplicate(job, true)) < 0))) {
                 cJSON_Delete(o);
                 return NULL;
         }
         return o;
 }
 
-void machine_end(Machine *m, Uow *u, UowOutcome outcome, const char *cause, const char *reason, const cJSON *job) {
+void machine_end(Machine *m, Uow *u, UowOutcome outcome, const char *cause, const char *reason,
+        const cJSON *job) {
         UowRun *run = machine_run(m, u);
         cJSON *data = ended_data(outcome, cause, reason, job);
 
@@ -100,10 +106,15 @@ void machine_gone(Machine *m, Uow *u) {
         }
         machine_untroubled(run);
         run->misplaced = false;
+        if (run->fresh) {
+                run->fresh = false;
+                m->submitting--;
+        }
         if (live && !u->cancelling)
                 post(run, EVENT_CANCELLING, object_with("by", "outside"));
         else if (!live)
-                post(run, EVENT_PURGED, object_with("by", u->purging && run->purge_by ? run->purge_by : "outside"));
+                post(run, EVENT_PURGED,
+                        object_with("by", u->purging && run->purge_by ? run->purge_by : "outside"));
 }
 
 void machine_missing(Machine *m, Uow *u) {
@@ -210,7 +221,9 @@ static UowRun *answered(Uow *u, int attempt, Errand errand) {
 static cJSON *queued_data(const char *job_id, bool held, bool adopted) {
         cJSON *o = object_with("job_id", job_id);
 
-        if (o && ((held && json_set_bool(o, "held", true) < 0) || (adopted && json_set_bool(o, "adopted", true) < 0))) {
+        if (o &&
+                ((held && json_set_bool(o, "held", true) < 0) ||
+                        (adopted && json_set_bool(o, "adopted", true) < 0))) {
                 cJSON_Delete(o);
                 return NULL;
         }
@@ -225,7 +238,8 @@ static void pause_submissions(Machine *m) {
         m->submit_not_before = clock_boottime() + pause;
 }
 
-static void on_submitted(Uow *u, int attempt, SubmitVerdict v, const char *job_id, const char *text, void *userdata) {
+static void on_submitted(Uow *u, int attempt, SubmitVerdict v, const char *job_id, const char *text,
+        void *userdata) {
         Machine *m = userdata;
         UowRun *run = answered(u, attempt, ERRAND_SUBMIT);
 
@@ -238,7 +252,9 @@ static void on_submitted(Uow *u, int attempt, SubmitVerdict v, const char *job_i
         switch (v) {
         case SUBMIT_ACCEPTED:
                 machine_untroubled(run);
-                post(run, EVENT_QUEUED, queued_data(job_id, m->parts.config->scheduler.submit == SUBMIT_HELD, false));
+                post(run, EVENT_QUEUED,
+                        queued_data(
+                                job_id, m->parts.config->scheduler.submit == SUBMIT_HELD, false));
                 break;
         case SUBMIT_REFUSED:
                 machine_end(m, u, OUTCOME_REJECTED, CAUSE_REFUSED, text, NULL);
@@ -252,7 +268,8 @@ static void on_submitted(Uow *u, int attempt, SubmitVerdict v, const char *job_i
         case SUBMIT_UNCERTAIN:
                 pause_submissions(m);
                 machine_pause_for(run, 0, text);
-                log_uow(LOG_WARNING, u, NULL, "whether it was submitted is not known yet: %s", text);
+                log_uow(LOG_WARNING, u, NULL, "whether it was submitted is not known yet: %s",
+                        text);
                 break;
         }
 }
@@ -271,20 +288,24 @@ static void on_released(Uow *u, int attempt, int r, const char *text, void *user
                 post(run, EVENT_RELEASED, NULL);
 }
 
-static void on_looked_up(Uow *u, int attempt, LookupVerdict v, const char *job_id, bool held, void *userdata) {
+static void on_looked_up(
+        Uow *u, int attempt, LookupVerdict v, const char *job_id, bool held, void *userdata) {
         Machine *m = userdata;
         UowRun *run = u->run;
 
-        if (!run || u->state != UOW_QUEUED || u->phase != PHASE_SUBMITTING || u->attempt != attempt || run->fresh)
+        if (!run || u->state != UOW_QUEUED || u->phase != PHASE_SUBMITTING ||
+                u->attempt != attempt || run->fresh)
                 return;
         if (v == LOOKUP_FOUND) {
                 machine_untroubled(run);
                 post(run, EVENT_QUEUED, queued_data(job_id, held, true));
         } else if (v == LOOKUP_ABSENT && u->cancelling)
-                machine_end(m, u, OUTCOME_CANCELLED, CAUSE_CANCELLED, "cancelled by order before it was submitted", NULL);
+                machine_end(m, u, OUTCOME_CANCELLED, CAUSE_CANCELLED,
+                        "cancelled by order before it was submitted", NULL);
         else if (v == LOOKUP_ABSENT) {
                 machine_untroubled(run);
-                post(run, EVENT_DEFERRED, object_with("reason", "the last submission did not reach the scheduler"));
+                post(run, EVENT_DEFERRED,
+                        object_with("reason", "the last submission did not reach the scheduler"));
         }
 }
 
@@ -292,7 +313,7 @@ static bool is_requeued(const Machine *m, const Uow *u, const JobReport *report)
         const Config *c = m->parts.config;
 
         if (u->cancelling || report->outcome == OUTCOME_SUCCEEDED || !report->state ||
-            (unsigned) u->requeues + 1 >= c->retry.max_attempts)
+                (unsigned)u->requeues + 1 >= c->retry.max_attempts)
                 return false;
         for (char *const *state = c->retry.on; state && *state; state++)
                 if (streq(*state, report->state))
@@ -319,20 +340,23 @@ static void job_ended(Machine *m, UowRun *run, const JobReport *report) {
 static bool job_changed(const UowRun *run, const JobReport *report) {
         const Uow *u = run->uow;
 
-        if (report->phase != u->phase || !streq(report->job_ids, u->job_ids) || (report->started && report->started != u->started) ||
-            report->stuck != run->stuck)
+        if (report->phase != u->phase || !streq(report->job_ids, u->job_ids) ||
+                (report->started && report->started != u->started) || report->stuck != run->stuck)
                 return true;
         return report->phase == PHASE_PENDING && !streq(report->reason, u->reason) &&
-               (isempty(u->reason) || clock_now() - u->updated > REASON_WRITTEN_EVERY);
+                (isempty(u->reason) || clock_now() - u->updated > REASON_WRITTEN_EVERY);
 }
 
 static cJSON *job_data(const JobReport *report) {
         cJSON *o = object_with("phase", phase_to_string(report->phase));
 
-        if (o && (json_set_str(o, "reason", report->reason) < 0 || json_set_str(o, "state", report->state) < 0 ||
-                  json_set_str(o, "nodes", report->nodes) < 0 || json_set_str(o, "job_ids", report->job_ids) < 0 ||
-                  json_set_time_usec(o, "started", report->started) < 0 ||
-                  (report->stuck && json_set_bool(o, "stuck", true) < 0))) {
+        if (o &&
+                (json_set_str(o, "reason", report->reason) < 0 ||
+                        json_set_str(o, "state", report->state) < 0 ||
+                        json_set_str(o, "nodes", report->nodes) < 0 ||
+                        json_set_str(o, "job_ids", report->job_ids) < 0 ||
+                        json_set_time_usec(o, "started", report->started) < 0 ||
+                        (report->stuck && json_set_bool(o, "stuck", true) < 0))) {
                 cJSON_Delete(o);
                 return NULL;
         }
@@ -343,17 +367,20 @@ static void on_job(Uow *u, int attempt, const JobReport *report, void *userdata)
         Machine *m = userdata;
         UowRun *run = u->run;
 
-        if (!run || u->state != UOW_QUEUED || u->phase == PHASE_SETTLING || u->attempt != attempt || !u->job_id)
+        if (!run || u->state != UOW_QUEUED || u->phase == PHASE_SETTLING || u->attempt != attempt ||
+                !u->job_id)
                 return;
         if (report->ended) {
                 job_ended(m, run, report);
                 return;
         }
-        (void) strdup_to(&run->waiting, report->reason);
+        (void)strdup_to(&run->waiting, report->reason);
         if (job_changed(run, report))
                 post(run, EVENT_JOB, job_data(report));
         if (report->stuck && !run->stuck)
-                log_uow(LOG_WARNING, u, NULL, "its job waits for something that does not lift by itself: %s", report->reason ?: "?");
+                log_uow(LOG_WARNING, u, NULL,
+                        "its job waits for something that does not lift by itself: %s",
+                        report->reason ?: "?");
         run->stuck = report->stuck;
 }
 

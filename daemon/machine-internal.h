@@ -38,15 +38,15 @@ typedef struct UowRun {
         Machine *machine;
         Uow *uow;
         Errand errand;
-        bool fresh;         /* the intent to submit is of this life and nothing was started for it: no look-up needed */
-        bool misplaced;     /* finished or soft-deleted: whether the folder is in its place is to be seen to */
-        bool queued_up;     /* in the line of those that wait to be submitted */
-        bool dirty;         /* to be acted upon after the commit */
-        unsigned troubles;  /* in a row */
-        usec_t not_before;  /* CLOCK_BOOTTIME: its pause */
-        bool stuck;         /* the scheduler says: does not lift by itself */
-        char *trouble;      /* what is in the way, for people; NULL: nothing */
-        char *waiting;      /* why the job waits, as the scheduler said last; changes too often for the event log */
+        bool fresh; /* the intent to submit is of this life and nothing was started for it: no look-up needed */
+        bool misplaced; /* finished or soft-deleted: whether the folder is in its place is to be seen to */
+        bool queued_up;    /* in the line of those that wait to be submitted */
+        bool dirty;        /* to be acted upon after the commit */
+        unsigned troubles; /* in a row */
+        usec_t not_before; /* CLOCK_BOOTTIME: its pause */
+        bool stuck;        /* the scheduler says: does not lift by itself */
+        char *trouble;     /* what is in the way, for people; NULL: nothing */
+        char *waiting; /* why the job waits, as the scheduler said last; changes too often for the event log */
         const char *purge_by;
         TAILQ_ENTRY(UowRun) active_entry, dirty_entry, submit_entry;
 } UowRun;
@@ -82,12 +82,12 @@ struct Machine {
         unsigned submitting;      /* sbatch calls under way */
         usec_t submit_not_before; /* CLOCK_BOOTTIME: the scheduler as a whole is not to be had */
         unsigned submit_troubles;
-        usec_t last_poll;         /* CLOCK_BOOTTIME, start of the last one */
-        size_t errands;           /* under way, of any kind */
-        int broken;               /* the last commit failed with this; 0: state can be written */
+        usec_t last_poll; /* CLOCK_BOOTTIME, start of the last one */
+        size_t errands;   /* under way, of any kind */
+        int broken;       /* the last commit failed with this; 0: state can be written */
         usec_t broken_since;
         bool checkpointing;
-        bool lost;                /* the lease is lost: nothing is done or written any more */
+        bool lost; /* the lease is lost: nothing is done or written any more */
         bool started;
 };
 
@@ -97,7 +97,7 @@ void machine_dirty(Machine *m, Uow *u);
 void machine_turn(Machine *m);
 void machine_errand_begin(Machine *m, UowRun *run, Errand errand);
 void machine_errand_end(UowRun *run);
-void machine_pause(UowRun *run, const char *trouble);       /* try again later, and say why meanwhile */
+void machine_pause(UowRun *run, const char *trouble); /* try again later, and say why meanwhile */
 void machine_pause_for(UowRun *run, usec_t pause, const char *trouble);
 void machine_untroubled(UowRun *run);
 void machine_arm_poll(Machine *m);
@@ -115,4 +115,5 @@ void machine_settled(int r, const cJSON *result, const Error *e, void *userdata)
 void machine_relocated(int r, const cJSON *result, const Error *e, void *userdata);
 void machine_chained(int r, const cJSON *result, const Error *e, void *userdata);
 void machine_purged(int r, const cJSON *result, const Error *e, void *userdata);
-void machine_end(Machine *m, Uow *u, UowOutcome outcome, const char *cause, const char *reason, const cJSON *job);
+void machine_end(Machine *m, Uow *u, UowOutcome outcome, const char *cause, const char *reason,
+        const cJSON *job);

@@ -24,7 +24,8 @@ static const char *state_words(const Uow *u) {
 static int refuse(const Uow *u, const char *order, const char *allowed, Error *e) {
         _cleanup_free_ char *name = text_printable(u->folder, 0);
 
-        return error_set(e, UOW_E_STATE, "%s can't be %s: it is %s. %s", name ?: "It", order, state_words(u), allowed);
+        return error_set(e, UOW_E_STATE, "%s can't be %s: it is %s. %s", name ?: "It", order,
+                state_words(u), allowed);
 }
 
 static int give(Machine *m, Uow *u, EventType type, const char *by, Error *e) {
@@ -41,8 +42,10 @@ static int give(Machine *m, Uow *u, EventType type, const char *by, Error *e) {
 }
 
 int machine_order_retry(Machine *m, Uow *u, const char *by, Error *e) {
-        if (u->quarantined || u->purging || u->moved_to || (u->state != UOW_FINISHED && u->state != UOW_SOFT_DELETED))
-                return refuse(u, "retried", "Only what is finished or in the recycling bin can be.", e);
+        if (u->quarantined || u->purging || u->moved_to ||
+                (u->state != UOW_FINISHED && u->state != UOW_SOFT_DELETED))
+                return refuse(
+                        u, "retried", "Only what is finished or in the recycling bin can be.", e);
         return give(m, u, EVENT_RETRY, by, e);
 }
 
@@ -61,15 +64,18 @@ int machine_order_restore(Machine *m, Uow *u, const char *by, Error *e) {
                 return refuse(u, "restored", "Only what is in the recycling bin can be.", e);
         r = give(m, u, EVENT_RESTORED, by, e);
         if (r == 0 && u->run)
-                ((UowRun *) u->run)->misplaced = true;
+                ((UowRun *)u->run)->misplaced = true;
         return r;
 }
 
 int machine_order_purge(Machine *m, Uow *u, const char *by, Error *e) {
         UowRun *run;
 
-        if (u->quarantined || u->moved_to || (u->state != UOW_FINISHED && u->state != UOW_SOFT_DELETED))
-                return refuse(u, "purged", "Only what is finished or in the recycling bin can be; cancel it first.", e);
+        if (u->quarantined || u->moved_to ||
+                (u->state != UOW_FINISHED && u->state != UOW_SOFT_DELETED))
+                return refuse(u, "purged",
+                        "Only what is finished or in the recycling bin can be; cancel it first.",
+                        e);
         if (u->purging)
                 return 0;
         run = machine_run(m, u);

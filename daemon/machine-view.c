@@ -71,12 +71,16 @@ static int add_machine(const Machine *m, cJSON *array) {
         int r = 0;
 
         if (m->broken) {
-                snprintf(text, sizeof(text), "The event log can't be written since %s: %s. Nothing is submitted or filed meanwhile.",
-                         clock_format_short(since, m->broken_since, clock_now()), strerror(-m->broken));
-                r = add(array, NULL, text, "Make room on, or mend, the file system of .flowcron; work then goes on by itself.");
+                snprintf(text, sizeof(text),
+                        "The event log can't be written since %s: %s. Nothing is submitted or filed meanwhile.",
+                        clock_format_short(since, m->broken_since, clock_now()),
+                        strerror(-m->broken));
+                r = add(array, NULL, text,
+                        "Make room on, or mend, the file system of .flowcron; work then goes on by itself.");
         }
         if (r >= 0 && (h->availability == SCHEDULER_DOWN || h->availability == SCHEDULER_DEGRADED))
-                r = add(array, NULL, h->text, "What is staged waits, what runs goes on; nothing has to be done here. Ask the site if it lasts.");
+                r = add(array, NULL, h->text,
+                        "What is staged waits, what runs goes on; nothing has to be done here. Ask the site if it lasts.");
         return r;
 }
 
@@ -109,7 +113,9 @@ cJSON *machine_attention(const Machine *m) {
                 if (run->trouble)
                         r = add(array, run->uow, run->trouble, NULL);
                 else if (run->stuck && run->uow->state == UOW_QUEUED)
-                        r = add(array, run->uow, run->waiting ?: "Its job waits for something that does not lift by itself.",
+                        r = add(array, run->uow,
+                                run->waiting
+                                        ?: "Its job waits for something that does not lift by itself.",
                                 "Cancel it, or mend what it waits for: `flowcronctl cancel NAME`.");
         }
         if (r >= 0)

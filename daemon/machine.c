@@ -11,9 +11,11 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <string.h>
+#include <uuid/uuid.h>
 
 #include "log.h"
 #include "text.h"
+#include "uow-name.h"
 
 /* How long after a failed commit the next is tried. */
 #define COMMIT_RETRY (5 * USEC_PER_SEC)
@@ -52,8 +54,8 @@ static void run_free(Machine *m, UowRun *run) {
 static bool run_is_done(const UowRun *run) {
         const Uow *u = run->uow;
 
-        return !run->dirty && run->errand == ERRAND_NONE && !run->misplaced && !u->purging && !uow_is_active(u) &&
-               !run->trouble;
+        return !run->dirty && run->errand == ERRAND_NONE && !run->misplaced && !u->purging &&
+                !uow_is_active(u) && !run->trouble;
 }
 
 static int arm(sd_event_source *source, usec_t when) {
@@ -116,7 +118,7 @@ void machine_pause_for(UowRun *run, usec_t pause, const char *trouble) {
         int enabled = SD_EVENT_OFF;
 
         run->not_before = clock_boottime() + pause;
-        (void) strdup_to(&run->trouble, trouble);
+        (void)strdup_to(&run->trouble, trouble);
         sd_event_source_get_enabled(m->pause_timer, &enabled);
         if (enabled != SD_EVENT_OFF)
                 sd_event_source_get_time(m->pause_timer, &armed);
@@ -206,6 +208,58 @@ int machine_post(Machine *m, Uow *u, EventType type, cJSON *data) {
         return r;
 }
 
+/* Names in use are those in the log, and whatever else lies where a move would lead. */
+static bool is_taken(const char *name, void *userdata) {
+        static const Place places[] = { PLACE_WORK, PLACE_ANALYSED, PLACE_FAILED,
+                PLACE_BIN_ANALYSED, PLACE_BIN_FAILED };
+        Machine *m = userdata;
+
+        if (uowset_by_folder(m->parts.uows, name))
+                return true;
+        for (size_t i = 0; i < ELEMENTSOF(places); i++)
+                if (faccessat(m->parts.layout->fd[places[i]], name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                        return true;
+        return false;
+}
+
+static cJSON *upload_data(const char *name, const char *folder, uid_t owner) {
+        _cleanup_json_ cJSON *data = cJSON_CreateObject();
+
+        if (!data || json_set_name(data, "name", name) < 0 ||
+                json_set_name(data, "folder", folder) < 0 ||
+                json_set_int(data, "owner", (int64_t)owner) < 0)
+                return NULL;
+        return TAKE_PTR(data);
+}
+
+int machine_upload(Machine *m, const char *name, const char *id, uid_t owner) {
+        Event ev = { .time = clock_now(), .type = EVENT_UPLOADED };
+        _cleanup_free_ char *folder = NULL;
+        Uow *u = NULL;
+        uuid_t uuid;
+        int r;
+
+        if (m->lost || m->broken)
+                return m->lost ? -EOWNERDEAD : m->broken;
+        /* Taken up from the work area after a loss of state: it is where it is, under the name it has. */
+        if (id && faccessat(m->parts.layout->fd[PLACE_WORK], name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                folder = strdup(name);
+        else
+                folder = uow_name_free(
+                        name, m->parts.config->uow.add_timestamp, ev.time, is_taken, m);
+        ev.data = folder ? upload_data(name, folder, owner) : NULL;
+        if (!ev.data)
+                return -ENOMEM;
+        uuid_generate(uuid);
+        if (id)
+                snprintf(ev.id, sizeof(ev.id), "%s", id);
+        else
+                uuid_unparse_lower(uuid, ev.id);
+        r = post(m, &u, &ev);
+        event_done(&ev);
+        return r;
+}
+
 static void tell_posted(Machine *m) {
         Posted *p;
 
@@ -257,10 +311,12 @@ static void on_checkpointed(int r, const cJSON *result, const Error *e, void *us
         m->checkpointing = false;
         m->errands--;
         if (r == 0)
-                eventlog_checkpoint_done(m->parts.eventlog, (uint64_t) json_int(result, "seq", 0));
+                eventlog_checkpoint_done(m->parts.eventlog, (uint64_t)json_int(result, "seq", 0));
         else
-                log_warning("The checkpoint of the event log could not be written (%s); it is tried again later. "
-                            "Nothing is lost: a start takes a little longer.", e->text);
+                log_warning(
+                        "The checkpoint of the event log could not be written (%s); it is tried again later. "
+                        "Nothing is lost: a start takes a little longer.",
+                        e->text);
         machine_turn(m);
 }
 
@@ -276,12 +332,15 @@ static int checkpoint_work(void *arg, cJSON *result, Error *e) {
 
         if (r != 0)
                 return error_set(e, -EOWNERDEAD, "the base folder has another owner");
-        r = json_set_int(result, "seq", (int64_t) job->seq);
-        return r < 0 ? r : eventlog_checkpoint_write(parts->layout->fd[PLACE_STATE], parts->uows, job->seq, e);
+        r = json_set_int(result, "seq", (int64_t)job->seq);
+        return r < 0 ? r
+                     : eventlog_checkpoint_write(
+                               parts->layout->fd[PLACE_STATE], parts->uows, job->seq, e);
 }
 
 static void checkpoint_if_due(Machine *m) {
-        size_t since = eventlog_since_checkpoint(m->parts.eventlog), due = uowset_size(m->parts.uows);
+        size_t since = eventlog_since_checkpoint(m->parts.eventlog),
+               due = uowset_size(m->parts.uows);
         CheckpointJob *job;
 
         if (m->checkpointing || since < CHECKPOINT_EVENTS_MIN || since < due)
@@ -290,7 +349,8 @@ static void checkpoint_if_due(Machine *m) {
         if (!job)
                 return;
         *job = (CheckpointJob){ m, eventlog_rotate(m->parts.eventlog) };
-        if (worker_run(m->parts.workers, LANE_CHECKPOINT, checkpoint_work, job, free, on_checkpointed, m) < 0)
+        if (worker_run(m->parts.workers, LANE_CHECKPOINT, checkpoint_work, job, free,
+                    on_checkpointed, m) < 0)
                 return;
         m->checkpointing = true;
         m->errands++;
@@ -300,8 +360,9 @@ static void commit_failed(Machine *m, int r) {
         if (!m->broken) {
                 m->broken_since = clock_now();
                 log_message(LOG_CRIT, MESSAGE_ID_STATE_UNWRITABLE,
-                            "The event log can't be written: %s. No job is submitted and no result is filed until it "
-                            "can; make room in or mend %s.", strerror(-r), m->parts.layout->path[PLACE_STATE]);
+                        "The event log can't be written: %s. No job is submitted and no result is filed until it "
+                        "can; make room in or mend %s.",
+                        strerror(-r), m->parts.layout->path[PLACE_STATE]);
         }
         m->broken = r;
         tell_waiters(m, r);
@@ -363,8 +424,8 @@ static int on_turn(sd_event_source *s _unused_, void *userdata) {
 static bool run_wants_poll(const UowRun *run) {
         const Uow *u = run->uow;
 
-        return u->state == UOW_QUEUED && u->phase != PHASE_SETTLING && run->errand != ERRAND_SUBMIT &&
-               !(u->phase == PHASE_SUBMITTING && run->fresh);
+        return u->state == UOW_QUEUED && u->phase != PHASE_SETTLING &&
+                run->errand != ERRAND_SUBMIT && !(u->phase == PHASE_SUBMITTING && run->fresh);
 }
 
 void machine_arm_poll(Machine *m) {
@@ -374,10 +435,10 @@ void machine_arm_poll(Machine *m) {
         if (!m->started || m->scheduler->polling)
                 return;
         TAILQ_FOREACH(run, &m->active, active_entry)
-                if (run_wants_poll(run)) {
-                        arm(m->poll_timer, due);
-                        return;
-                }
+        if (run_wants_poll(run)) {
+                arm(m->poll_timer, due);
+                return;
+        }
         sd_event_source_set_enabled(m->poll_timer, SD_EVENT_OFF);
 }
 
@@ -391,22 +452,34 @@ static int on_poll_due(sd_event_source *s _unused_, uint64_t usec _unused_, void
         if (m->lost || m->scheduler->polling)
                 return 0;
         TAILQ_FOREACH(run, &m->active, active_entry)
-                room += run_wants_poll(run);
+        room += run_wants_poll(run);
         if (!room)
                 return 0;
         uows = calloc(room, sizeof(*uows));
         if (!uows)
                 return -ENOMEM;
         TAILQ_FOREACH(run, &m->active, active_entry)
-                if (run_wants_poll(run))
-                        uows[n++] = run->uow;
+        if (run_wants_poll(run))
+                uows[n++] = run->uow;
         m->last_poll = clock_boottime();
         r = scheduler_poll(m->scheduler, uows, n);
         if (r < 0 && r != -EBUSY) {
-                log_warning("The scheduler could not be asked: %s; it is asked again.", strerror(-r));
+                log_warning(
+                        "The scheduler could not be asked: %s; it is asked again.", strerror(-r));
                 machine_arm_poll(m);
         }
         return 0;
+}
+
+bool machine_has_polled(const Machine *m) {
+        const UowRun *run;
+
+        if (m->last_poll)
+                return true;
+        TAILQ_FOREACH(run, &m->active, active_entry)
+        if (run_wants_poll(run))
+                return false;
+        return true;
 }
 
 void machine_poll(Machine *m) {
@@ -423,8 +496,9 @@ void machine_kick(Machine *m, Uow *u) {
 }
 
 bool machine_is_idle(const Machine *m) {
-        return m->errands == 0 && m->submitting == 0 && !m->scheduler->polling && TAILQ_EMPTY(&m->dirty) &&
-               !eventlog_pending(m->parts.eventlog) && TAILQ_EMPTY(&m->waiters);
+        return m->errands == 0 && m->submitting == 0 && !m->scheduler->polling &&
+                TAILQ_EMPTY(&m->dirty) && !eventlog_pending(m->parts.eventlog) &&
+                TAILQ_EMPTY(&m->waiters);
 }
 
 static int add_sources(Machine *m) {
@@ -439,7 +513,8 @@ static int add_sources(Machine *m) {
         if (r >= 0)
                 r = sd_event_source_set_enabled(m->turn, SD_EVENT_OFF);
         if (r >= 0)
-                r = sd_event_add_time(event, &m->pause_timer, CLOCK_BOOTTIME, 0, 0, on_pause_over, m);
+                r = sd_event_add_time(
+                        event, &m->pause_timer, CLOCK_BOOTTIME, 0, 0, on_pause_over, m);
         if (r >= 0)
                 r = sd_event_source_set_enabled(m->pause_timer, SD_EVENT_OFF);
         if (r >= 0)
@@ -465,7 +540,8 @@ int machine_new(const MachineParts *parts, const MachineEvents *events, Machine 
         r = add_sources(m);
         if (r < 0)
                 return error_set(e, r, "The event loop refused a source: %s", strerror(-r));
-        r = scheduler_new(parts->event, parts->config, parts->layout, &machine_scheduler_events, m, &m->scheduler, e);
+        r = scheduler_new(parts->event, parts->config, parts->layout, &machine_scheduler_events, m,
+                &m->scheduler, e);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(m);
@@ -536,7 +612,9 @@ void machine_reload(Machine *m, const Config *c) {
         m->parts.config = c;
         r = scheduler_reload(m->scheduler, c);
         if (r < 0)
-                log_warning("The login environment could not be taken anew: %s; the former one is used.", strerror(-r));
+                log_warning(
+                        "The login environment could not be taken anew: %s; the former one is used.",
+                        strerror(-r));
         machine_turn(m);
 }
 

@@ -39,9 +39,10 @@ typedef struct MachineParts {
 
 /* Handed down by the manager; any may be NULL. */
 typedef struct MachineEvents {
-        void (*committed)(const Uow *u, const Event *ev, void *userdata); /* durable now: tell listeners */
-        void (*lease_lost)(void *userdata);                               /* another owner has the base folder: stop */
-        void (*idle)(void *userdata);                                     /* nothing is under way any more */
+        void (*committed)(
+                const Uow *u, const Event *ev, void *userdata); /* durable now: tell listeners */
+        void (*lease_lost)(void *userdata); /* another owner has the base folder: stop */
+        void (*idle)(void *userdata);       /* nothing is under way any more */
         void *userdata;
 } MachineEvents;
 
@@ -75,6 +76,9 @@ void machine_missing(Machine *m, Uow *u);
 
 /** machine_poll() - ask the scheduler now, if anything is queued and the poll interval allows. */
 void machine_poll(Machine *m);
+
+/** machine_has_polled() - the scheduler was asked since the start, or there is nothing to ask about. */
+bool machine_has_polled(const Machine *m);
 
 /** machine_is_idle() - no worker, command, commit or poll under way, and nothing that could be done at once. */
 bool machine_is_idle(const Machine *m);

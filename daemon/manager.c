@@ -24,7 +24,7 @@ static void on_look(const char *name, void *userdata) {
         Manager *m = userdata;
         Error e = {};
 
-        (void) scan_one(m->scan, name, &e);
+        (void)scan_one(m->scan, name, &e);
 }
 
 static void on_look_everywhere(void *userdata) {
@@ -52,7 +52,8 @@ static void on_complete(const char *name, const char *id, uid_t owner, void *use
         int r = machine_upload(m->machine, name, id, owner);
 
         if (r < 0)
-                log_warning("An upload could not be taken up now: %s; the next scan tries again.", strerror(-r));
+                log_warning("An upload could not be taken up now: %s; the next scan tries again.",
+                        strerror(-r));
 }
 
 static void on_known(Uow *u, void *userdata) {
@@ -70,13 +71,13 @@ static void on_missing(Uow *u, void *userdata) {
 static void on_soft_delete(Uow *u, void *userdata) {
         Manager *m = userdata;
 
-        (void) machine_soft_delete(m->machine, u, "retention");
+        (void)machine_soft_delete(m->machine, u, "retention");
 }
 
 static void on_purge(Uow *u, void *userdata) {
         Manager *m = userdata;
 
-        (void) machine_order_purge(m->machine, u, "retention", NULL);
+        (void)machine_order_purge(m->machine, u, "retention", NULL);
 }
 
 static void on_committed(const Uow *u, const Event *ev, void *userdata) {
@@ -84,7 +85,8 @@ static void on_committed(const Uow *u, const Event *ev, void *userdata) {
 
         if (m->control)
                 control_publish(m, u, ev);
-        if (ev->type == EVENT_FINISHED || ev->type == EVENT_SOFT_DELETED || ev->type == EVENT_RESTORED)
+        if (ev->type == EVENT_FINISHED || ev->type == EVENT_SOFT_DELETED ||
+                ev->type == EVENT_RESTORED)
                 m->retention_stale = true;
         manager_show_later(m);
 }
@@ -93,7 +95,8 @@ static void on_lease_lost(void *userdata) {
         Manager *m = userdata;
 
         log_message(LOG_ERR, MESSAGE_ID_LEASE_LOST,
-                    "Another owner has taken over %s; this daemon stops at once and leaves everything to it.", m->layout->base);
+                "Another owner has taken over %s; this daemon stops at once and leaves everything to it.",
+                m->layout->base);
         m->exit_code = EXIT_HELD;
         sd_event_exit(m->event, 0);
 }
@@ -118,14 +121,14 @@ void manager_scan(Manager *m) {
         watch_scanned(m->watch);
         if (r < 0 && !streq(m->folder_trouble, e.text)) {
                 log_error("%s. Nothing is taken up or concluded until it can be.", e.text);
-                (void) strdup_to(&m->folder_trouble, e.text);
+                (void)strdup_to(&m->folder_trouble, e.text);
         } else if (r >= 0 && m->folder_trouble) {
                 log_notice("The instance's folders can be listed again.");
-                (void) strdup_to(&m->folder_trouble, NULL);
+                (void)strdup_to(&m->folder_trouble, NULL);
         }
         if (r == -ESTALE && layout_open(m->layout, &e) >= 0) {
                 log_notice("The instance's folders were opened anew.");
-                (void) watch_reload(m->watch, m->config, &e);
+                (void)watch_reload(m->watch, m->config, &e);
         }
         manager_requests(m);
 }
@@ -133,10 +136,12 @@ void manager_scan(Manager *m) {
 /* ---- building and tearing down ---- */
 
 static int load_config(Manager *m, Error *e) {
-        m->config_path = m->options.config_path ? strdup(m->options.config_path)
-                                                : config_default_path(m->options.instance ?: "default");
+        m->config_path = m->options.config_path
+                ? strdup(m->options.config_path)
+                : config_default_path(m->options.instance ?: "default");
         if (!m->config_path)
-                return error_set(e, -ENOMEM, "Neither XDG_CONFIG_HOME nor a home folder is known; use --config FILE.");
+                return error_set(e, -ENOMEM,
+                        "Neither XDG_CONFIG_HOME nor a home folder is known; use --config FILE.");
         return config_load(m->config_path, &m->config, e);
 }
 
@@ -183,16 +188,19 @@ static int replay(Manager *m, Error *e) {
         if (r < 0)
                 return r;
         if (replay.warnings)
-                log_warning("The event log was read with %zu damaged lines: %s", replay.damaged, replay.warnings);
+                log_warning("The event log was read with %zu damaged lines: %s", replay.damaged,
+                        replay.warnings);
         r = manager_check_fence(m, &replay, e);
         if (r < 0)
                 return r;
-        return eventlog_new(m->layout->fd[PLACE_STATE], replay.next_seq, lease_fence(m->lease), &m->eventlog, e);
+        return eventlog_new(m->layout->fd[PLACE_STATE], replay.next_seq, lease_fence(m->lease),
+                &m->eventlog, e);
 }
 
 static int build_watchers(Manager *m, Error *e) {
         const WatchEvents watch = { on_look, on_look_everywhere, on_look_requests, m };
-        const ScanEvents scan = { on_arriving, on_not_arriving, on_complete, on_known, on_missing, m };
+        const ScanEvents scan = { on_arriving, on_not_arriving, on_complete, on_known, on_missing,
+                m };
         const RetentionEvents retention = { on_soft_delete, on_purge, m };
         int r;
 
@@ -212,7 +220,8 @@ static int build_machine(Manager *m, Error *e) {
         r = worker_pool_new(m->event, &m->workers);
         if (r < 0)
                 return r;
-        parts = (MachineParts){ m->event, m->config, m->layout, m->lease, m->uows, m->eventlog, m->workers };
+        parts = (MachineParts){ m->event, m->config, m->layout, m->lease, m->uows, m->eventlog,
+                m->workers };
         return machine_new(&parts, &events, &m->machine, e);
 }
 
@@ -221,10 +230,12 @@ static int listen_for_orders(Manager *m, Error *e) {
 
         if (m->options.once)
                 return 0;
-        path = m->options.socket_path ? strdup(m->options.socket_path) : config_socket_path(m->config->instance);
+        path = m->options.socket_path ? strdup(m->options.socket_path)
+                                      : config_socket_path(m->config->instance);
         if (!path)
                 return -ENOMEM;
-        return control_new(m->event, path, control_methods, control_n_methods, control_interface, m, &m->control, e);
+        return control_new(m->event, path, control_methods, control_n_methods, control_interface, m,
+                &m->control, e);
 }
 
 /* A copy for readers who have no access to the owner's own configuration. */
@@ -233,9 +244,11 @@ static void publish_config(Manager *m) {
         int r = -ENOMEM;
 
         if (yaml)
-                r = file_replace_nosync_at(m->layout->fd[PLACE_STATE], "config.yaml", yaml, strlen(yaml), 0640);
+                r = file_replace_nosync_at(
+                        m->layout->fd[PLACE_STATE], "config.yaml", yaml, strlen(yaml), 0640);
         if (r < 0)
-                log_warning("The copy of the configuration for readers can't be written: %s", strerror(-r));
+                log_warning("The copy of the configuration for readers can't be written: %s",
+                        strerror(-r));
 }
 
 static int begin(Manager *m) {
@@ -278,7 +291,8 @@ int manager_start(Manager *m, Error *e) {
                 r = begin(m);
         if (r < 0)
                 return r;
-        log_notice("flowcrond %s serves instance %s in %s", FLOWCRON_VERSION, m->config->instance, m->layout->base);
+        log_notice("flowcrond %s serves instance %s in %s", FLOWCRON_VERSION, m->config->instance,
+                m->layout->base);
         manager_say_ready(m);
         return 0;
 }
@@ -304,8 +318,9 @@ Manager *manager_free(Manager *m) {
         retention_free(m->retention);
         scan_free(m->scan);
         watch_free(m->watch);
-        if (m->eventlog && eventlog_pending(m->eventlog) && m->exit_code != EXIT_HELD && lease_check(m->lease) == 0)
-                (void) eventlog_commit(m->eventlog);
+        if (m->eventlog && eventlog_pending(m->eventlog) && m->exit_code != EXIT_HELD &&
+                lease_check(m->lease) == 0)
+                (void)eventlog_commit(m->eventlog);
         eventlog_free(m->eventlog);
         uowset_free(m->uows);
         if (m->exit_code == EXIT_HELD)

@@ -40,10 +40,10 @@ typedef struct Manager {
 
         usec_t started;
         char hostname[65];
-        char *config_fault;    /* why the last reload was refused; NULL: it was not */
-        char *folder_trouble;  /* why the last scan failed; NULL: it did not */
-        bool retention_stale;  /* a clock of retention was started: look when idle */
-        bool pass_polled;      /* --once: the jobs have been asked about */
+        char *config_fault;   /* why the last reload was refused; NULL: it was not */
+        char *folder_trouble; /* why the last scan failed; NULL: it did not */
+        bool retention_stale; /* a clock of retention was started: look when idle */
+        bool pass_polled;     /* --once: the jobs have been asked about */
         sd_event_source *lease_timer, *housekeeping_timer, *show_timer;
         sd_event_source *signals[3];
         LeaseWatch lease_watch;
@@ -66,4 +66,5 @@ cJSON *manager_status(const Manager *m);
 cJSON *manager_arriving(const Manager *m);
 
 /** manager_order() - carry out an order by its word ("retry", "cancel", "restore", "purge") for what a person named. As machine_order_…(); also UOW_E_NOT_FOUND, UOW_E_AMBIGUOUS. */
-int manager_order(Manager *m, const char *order, const char *what, const char *by, Uow **ret, Error *e);
+int manager_order(
+        Manager *m, const char *order, const char *what, const char *by, Uow **ret, Error *e);

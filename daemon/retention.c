@@ -47,7 +47,8 @@ static void sleep_until(Retention *r, usec_t next, usec_t now) {
         if (pause > RETENTION_LOOK)
                 pause = RETENTION_LOOK;
         sd_event_source_set_time(r->timer, clock_boottime() + pause);
-        sd_event_source_set_enabled(r->timer, next == USEC_INFINITY ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+        sd_event_source_set_enabled(
+                r->timer, next == USEC_INFINITY ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
 }
 
 void retention_run(Retention *r) {
@@ -78,7 +79,8 @@ static int on_timer(sd_event_source *s _unused_, uint64_t usec _unused_, void *u
         return 0;
 }
 
-int retention_new(sd_event *event, const Config *c, const UowSet *uows, const RetentionEvents *events, Retention **ret) {
+int retention_new(sd_event *event, const Config *c, const UowSet *uows,
+        const RetentionEvents *events, Retention **ret) {
         _cleanup_(retention_freep) Retention *r = calloc(1, sizeof(*r));
         int k;
 

@@ -20,7 +20,8 @@ typedef struct RetentionEvents {
         void *userdata;
 } RetentionEvents;
 
-int retention_new(sd_event *event, const Config *c, const UowSet *uows, const RetentionEvents *events, Retention **ret);
+int retention_new(sd_event *event, const Config *c, const UowSet *uows,
+        const RetentionEvents *events, Retention **ret);
 Retention *retention_free(Retention *r);
 DEFINE_CLEANUP(Retention *, retention_free)
 void retention_reload(Retention *r, const Config *c);

@@ -53,7 +53,7 @@ int scan_new(const Layout *l, const UowSet *uows, const ScanEvents *events, Scan
                 .uows = uows,
                 .events = *events,
                 .results = { { .place = PLACE_ANALYSED }, { .place = PLACE_FAILED },
-                             { .place = PLACE_BIN_ANALYSED }, { .place = PLACE_BIN_FAILED } },
+                        { .place = PLACE_BIN_ANALYSED }, { .place = PLACE_BIN_FAILED } },
         };
         *ret = s;
         return 0;
@@ -76,11 +76,11 @@ Scan *scan_free(Scan *s) {
 }
 
 static int arrival_compare(const void *a, const void *b) {
-        return strcmp(((const Arrival *) a)->name, ((const Arrival *) b)->name);
+        return strcmp(((const Arrival *)a)->name, ((const Arrival *)b)->name);
 }
 
 static Arrival *arrival_find(const Scan *s, const char *name) {
-        Arrival key = { .name = (char *) name };
+        Arrival key = { .name = (char *)name };
         Arrival **found = tfind(&key, &s->arrivals, arrival_compare);
 
         return found ? *found : NULL;
@@ -117,7 +117,7 @@ static void note_arriving(Scan *s, const char *name, const char *reason) {
         if (!a)
                 return;
         a->generation = s->generation;
-        (void) strdup_to(&a->reason, reason);
+        (void)strdup_to(&a->reason, reason);
         if (news)
                 s->events.arriving(name, s->events.userdata);
 }
@@ -147,7 +147,8 @@ static void look_complete(Scan *s, const char *name, const char *id, uid_t owner
                 u = find_uploaded(s, name);
         if (u && u->state != UOW_UPLOADED) {
                 /* A claim of ours that is elsewhere in its life: a copy, or an old result uploaded with its sentinels/. */
-                note_arriving(s, name, "its sentinels/ holds the mark of an earlier run; remove sentinels/ and make it anew");
+                note_arriving(s, name,
+                        "its sentinels/ holds the mark of an earlier run; remove sentinels/ and make it anew");
                 return;
         }
         note_not_arriving(s, name);
@@ -176,7 +177,8 @@ static void look(Scan *s, const char *name) {
 
         if (name[0] == '.')
                 return;
-        if (fstatat(s->layout->fd[PLACE_UPLOADED], name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode)) {
+        if (fstatat(s->layout->fd[PLACE_UPLOADED], name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+                !S_ISDIR(st.st_mode)) {
                 note_not_arriving(s, name);
                 return;
         }
@@ -211,13 +213,15 @@ static int list(Scan *s, Place place, NameFunc func, Error *e) {
                 int r = -errno;
 
                 safe_close(fd);
-                return error_set(e, r, "%s can't be listed: %s", s->layout->path[place], strerror(-r));
+                return error_set(
+                        e, r, "%s can't be listed: %s", s->layout->path[place], strerror(-r));
         }
         while ((errno = 0, de = readdir(d)))
                 if (!streq(de->d_name, ".") && !streq(de->d_name, ".."))
                         func(s, de->d_name);
         if (errno)
-                return error_set(e, -errno, "%s can't be listed to its end: %m", s->layout->path[place]);
+                return error_set(
+                        e, -errno, "%s can't be listed to its end: %m", s->layout->path[place]);
         return 0;
 }
 
@@ -227,9 +231,11 @@ static void look_orphan(Scan *s, const char *name) {
         struct stat st;
 
         if (name[0] == '.' || uowset_by_folder(s->uows, name) ||
-            fstatat(s->layout->fd[PLACE_WORK], name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+                fstatat(s->layout->fd[PLACE_WORK], name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+                !S_ISDIR(st.st_mode))
                 return;
-        if (stage_sentinel(s->layout->fd[PLACE_WORK], name, id) == SENTINEL_OURS && id[0] && !uowset_get(s->uows, id))
+        if (stage_sentinel(s->layout->fd[PLACE_WORK], name, id) == SENTINEL_OURS && id[0] &&
+                !uowset_get(s->uows, id))
                 s->events.complete(name, id, st.st_uid, s->events.userdata);
 }
 
@@ -237,7 +243,7 @@ static Scan *sweeping; /* twalk() hands no userdata on in the glibc of RHEL 8 */
 static Arrival *stale;
 
 static void find_stale(const void *node, VISIT which, int depth _unused_) {
-        Arrival *a = *(Arrival *const *) node;
+        Arrival *a = *(Arrival *const *)node;
 
         if ((which == postorder || which == leaf) && a->generation != sweeping->generation)
                 stale = a;
@@ -254,11 +260,13 @@ static void drop_vanished(Scan *s) {
 }
 
 static bool is_missing(const Scan *s, Place place, const char *folder) {
-        return faccessat(s->layout->fd[place], folder, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+        return faccessat(s->layout->fd[place], folder, F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
+                errno == ENOENT;
 }
 
 static bool belongs_in_work(const Uow *u) {
-        return u->phase != PHASE_SETTLING && ((u->state == UOW_STAGED && u->script) || u->state == UOW_QUEUED);
+        return u->phase != PHASE_SETTLING &&
+                ((u->state == UOW_STAGED && u->script) || u->state == UOW_QUEUED);
 }
 
 static void check_work(Scan *s) {
@@ -279,7 +287,8 @@ static bool kept_at(const Uow *u, Place place) {
 
         if (u->quarantined || u->purging || u->moved_to)
                 return false;
-        return (u->state == UOW_FINISHED && p == place) || (u->state == UOW_SOFT_DELETED && place_bin(p) == place);
+        return (u->state == UOW_FINISHED && p == place) ||
+                (u->state == UOW_SOFT_DELETED && place_bin(p) == place);
 }
 
 static void check_results(Scan *s, PlaceSeen *seen) {
@@ -328,7 +337,7 @@ int scan_all(Scan *s, Error *e) {
 static cJSON *shown; /* see `sweeping` */
 
 static void show(const void *node, VISIT which, int depth _unused_) {
-        const Arrival *a = *(Arrival *const *) node;
+        const Arrival *a = *(Arrival *const *)node;
         cJSON *o;
 
         if (which != postorder && which != leaf)

@@ -12,11 +12,12 @@ typedef struct Scan Scan;
 
 /* Handed down by the manager. */
 typedef struct ScanEvents {
-        void (*arriving)(const char *name, void *userdata);                                /* seen without a usable sentinels/ */
-        void (*settled)(const char *name, void *userdata);                                 /* not arriving any more */
-        void (*complete)(const char *name, const char *id, uid_t owner, void *userdata);   /* @id: of our own claim without history, or NULL */
-        void (*known)(Uow *u, void *userdata);                                             /* still in UploadedFiles: look at it again */
-        void (*gone)(Uow *u, void *userdata);                                              /* its folder is nowhere in its place */
+        void (*arriving)(const char *name, void *userdata); /* seen without a usable sentinels/ */
+        void (*settled)(const char *name, void *userdata);  /* not arriving any more */
+        void (*complete)(const char *name, const char *id, uid_t owner,
+                void *userdata);               /* @id: of our own claim without history, or NULL */
+        void (*known)(Uow *u, void *userdata); /* still in UploadedFiles: look at it again */
+        void (*gone)(Uow *u, void *userdata);  /* its folder is nowhere in its place */
         void *userdata;
 } ScanEvents;
 

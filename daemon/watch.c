@@ -20,7 +20,8 @@
 #define INTERVAL_SEES_ALL (60 * USEC_PER_SEC)
 #define INTERVAL_BLIND (15 * USEC_PER_SEC)
 
-#define PARENT_MASK (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR | IN_DONT_FOLLOW)
+#define PARENT_MASK \
+        (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR | IN_DONT_FOLLOW)
 #define ARRIVAL_MASK (IN_CREATE | IN_MOVED_TO | IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK)
 #define REQUESTS_MASK (IN_MOVED_TO | IN_ONLYDIR)
 
@@ -49,14 +50,29 @@ static const struct {
         const char *name;
         bool sees_all;
 } file_systems[] = {
-        { 0xef53, "ext4", true },          { 0x58465342, "xfs", true },      { 0x9123683e, "btrfs", true },
-        { 0x01021994, "tmpfs", true },     { 0x2fc12fc1, "zfs", true },      { 0x794c7630, "overlay", true },
-        { 0xf2f52010, "f2fs", true },      { 0xca451a4e, "bcachefs", true }, { 0x6969, "nfs", false },
-        { 0x0bd00bd0, "lustre", false },   { 0x47504653, "gpfs", false },    { 0x19830326, "beegfs", false },
-        { 0x00c36400, "ceph", false },     { 0x65735546, "fuse", false },    { 0xff534d42, "cifs", false },
-        { 0xfe534d42, "smb", false },      { 0x5346414f, "afs", false },     { 0xaad7aaea, "panfs", false },
-        { 0x01021997, "9p", false },       { 0x01161970, "gfs2", false },    { 0x7461636f, "ocfs2", false },
-        { 0x786f4256, "vboxsf", false },   { 0x20030528, "orangefs", false },
+        { 0xef53, "ext4", true },
+        { 0x58465342, "xfs", true },
+        { 0x9123683e, "btrfs", true },
+        { 0x01021994, "tmpfs", true },
+        { 0x2fc12fc1, "zfs", true },
+        { 0x794c7630, "overlay", true },
+        { 0xf2f52010, "f2fs", true },
+        { 0xca451a4e, "bcachefs", true },
+        { 0x6969, "nfs", false },
+        { 0x0bd00bd0, "lustre", false },
+        { 0x47504653, "gpfs", false },
+        { 0x19830326, "beegfs", false },
+        { 0x00c36400, "ceph", false },
+        { 0x65735546, "fuse", false },
+        { 0xff534d42, "cifs", false },
+        { 0xfe534d42, "smb", false },
+        { 0x5346414f, "afs", false },
+        { 0xaad7aaea, "panfs", false },
+        { 0x01021997, "9p", false },
+        { 0x01161970, "gfs2", false },
+        { 0x7461636f, "ocfs2", false },
+        { 0x786f4256, "vboxsf", false },
+        { 0x20030528, "orangefs", false },
 };
 
 bool watch_sees_all(long f_type, const char **ret_name) {
@@ -68,7 +84,7 @@ bool watch_sees_all(long f_type, const char **ret_name) {
                         return file_systems[i].sees_all;
                 }
         /* What we do not know is taken for a shared one: that costs a few scans, the contrary hours. */
-        snprintf(unknown, sizeof(unknown), "unknown (0x%lx)", (unsigned long) f_type & 0xffffffff);
+        snprintf(unknown, sizeof(unknown), "unknown (0x%lx)", (unsigned long)f_type & 0xffffffff);
         *ret_name = unknown;
         return false;
 }
@@ -85,16 +101,17 @@ void watch_scanned(Watch *w) {
 }
 
 static int compare_wd(const void *a, const void *b) {
-        int x = ((const Arriving *) a)->wd, y = ((const Arriving *) b)->wd;
+        int x = ((const Arriving *)a)->wd, y = ((const Arriving *)b)->wd;
 
         return x < y ? -1 : x > y;
 }
 
 static int compare_name(const void *a, const void *b) {
-        return strcmp(((const Arriving *) a)->name, ((const Arriving *) b)->name);
+        return strcmp(((const Arriving *)a)->name, ((const Arriving *)b)->name);
 }
 
-static Arriving *find(void *const *tree, const Arriving *key, int (*compare)(const void *, const void *)) {
+static Arriving *find(
+        void *const *tree, const Arriving *key, int (*compare)(const void *, const void *)) {
         Arriving **found = tfind(key, tree, compare);
 
         return found ? *found : NULL;
@@ -126,13 +143,16 @@ static int add_watch(Watch *w, Place place, const char *name, uint32_t mask) {
 static void say_trouble(Watch *w, int r) {
         if (w->trouble[0])
                 return;
-        snprintf(w->trouble, sizeof(w->trouble), "inotify: %s; arrivals are found by scanning alone",
-                 r == -ENOSPC ? "this user's limit of watches is reached (fs.inotify.max_user_watches)" : strerror(-r));
+        snprintf(w->trouble, sizeof(w->trouble),
+                "inotify: %s; arrivals are found by scanning alone",
+                r == -ENOSPC
+                        ? "this user's limit of watches is reached (fs.inotify.max_user_watches)"
+                        : strerror(-r));
         log_warning("%s.", w->trouble);
 }
 
 void watch_arrival(Watch *w, const char *name) {
-        Arriving key = { .name = (char *) name }, *a;
+        Arriving key = { .name = (char *)name }, *a;
         int wd;
 
         if (w->fd < 0 || find(&w->by_name, &key, compare_name))
@@ -162,7 +182,7 @@ void watch_arrival(Watch *w, const char *name) {
 }
 
 void watch_forget(Watch *w, const char *name) {
-        Arriving key = { .name = (char *) name }, *a = find(&w->by_name, &key, compare_name);
+        Arriving key = { .name = (char *)name }, *a = find(&w->by_name, &key, compare_name);
 
         if (!a)
                 return;
@@ -180,7 +200,8 @@ static void on_event(Watch *w, const struct inotify_event *ev) {
         else if (ev->wd == w->uploaded_wd && ev->len > 0)
                 w->events.look(ev->name, w->events.userdata);
         else if (ev->wd == w->uploaded_wd)
-                w->events.look_everywhere(w->events.userdata); /* the folder itself went: the scan says so */
+                w->events.look_everywhere(
+                        w->events.userdata); /* the folder itself went: the scan says so */
         else if ((a = find(&w->by_wd, &key, compare_wd))) {
                 _cleanup_free_ char *name = strdup(a->name); /* the look may forget it */
 
@@ -199,7 +220,7 @@ static int on_io(sd_event_source *s _unused_, int fd, uint32_t revents _unused_,
         if (n < 0)
                 return errno == EAGAIN || errno == EINTR ? 0 : -errno;
         for (char *p = buffer; p < buffer + n;) {
-                const struct inotify_event *ev = (const struct inotify_event *) p;
+                const struct inotify_event *ev = (const struct inotify_event *)p;
 
                 p += sizeof(*ev) + ev->len;
                 on_event(w, ev);
@@ -214,13 +235,20 @@ static int on_timer(sd_event_source *s _unused_, uint64_t usec _unused_, void *u
         return 0;
 }
 
-int watch_new(sd_event *event, const Config *c, const Layout *l, const WatchEvents *events, Watch **ret, Error *e) {
+int watch_new(sd_event *event, const Config *c, const Layout *l, const WatchEvents *events,
+        Watch **ret, Error *e) {
         _cleanup_(watch_freep) Watch *w = calloc(1, sizeof(*w));
         int r;
 
         if (!w)
                 return -ENOMEM;
-        *w = (Watch){ .event = event, .config = c, .layout = l, .events = *events, .fd = -1, .uploaded_wd = -1, .requests_wd = -1 };
+        *w = (Watch){ .event = event,
+                .config = c,
+                .layout = l,
+                .events = *events,
+                .fd = -1,
+                .uploaded_wd = -1,
+                .requests_wd = -1 };
         w->file_system = "not looked at yet";
         r = sd_event_add_time(event, &w->timer, CLOCK_BOOTTIME, 0, USEC_PER_SEC, on_timer, w);
         if (r >= 0)
@@ -251,7 +279,8 @@ static int start_inotify(Watch *w) {
         w->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
         if (w->fd < 0)
                 return -errno;
-        r = w->uploaded_wd = add_watch(w, PLACE_UPLOADED, ".", PARENT_MASK & ~(uint32_t) IN_DONT_FOLLOW);
+        r = w->uploaded_wd =
+                add_watch(w, PLACE_UPLOADED, ".", PARENT_MASK & ~(uint32_t)IN_DONT_FOLLOW);
         if (r < 0)
                 return r;
         r = w->requests_wd = add_watch(w, PLACE_REQUESTS, ".", REQUESTS_MASK);
@@ -267,7 +296,7 @@ int watch_start(Watch *w, Error *e _unused_) {
 
         w->trouble[0] = 0;
         if (fstatfs(w->layout->fd[PLACE_UPLOADED], &fs) == 0)
-                w->sees_all = watch_sees_all((long) fs.f_type, &w->file_system);
+                w->sees_all = watch_sees_all((long)fs.f_type, &w->file_system);
         if (w->config->watch.mode != WATCH_POLL) {
                 r = start_inotify(w);
                 if (r < 0) {
@@ -311,8 +340,9 @@ static const char *why(const Watch *w) {
                 return "asked for in the configuration";
         if (w->fd < 0)
                 return "inotify is not to be had";
-        return w->sees_all ? "inotify sees all that is written here"
-                           : "other nodes may write here unseen by inotify, so the folder is scanned often";
+        return w->sees_all
+                ? "inotify sees all that is written here"
+                : "other nodes may write here unseen by inotify, so the folder is scanned often";
 }
 
 cJSON *watch_json(const Watch *w) {

@@ -17,13 +17,15 @@ typedef struct Watch Watch;
 
 /* Handed down by the manager. */
 typedef struct WatchEvents {
-        void (*look)(const char *name, void *userdata); /* at this folder in UploadedFiles; raw bytes */
-        void (*look_everywhere)(void *userdata);         /* a full scan: timer, overflow, start */
-        void (*look_requests)(void *userdata);           /* something in .flowcron/requests */
+        void (*look)(
+                const char *name, void *userdata); /* at this folder in UploadedFiles; raw bytes */
+        void (*look_everywhere)(void *userdata);   /* a full scan: timer, overflow, start */
+        void (*look_requests)(void *userdata);     /* something in .flowcron/requests */
         void *userdata;
 } WatchEvents;
 
-int watch_new(sd_event *event, const Config *c, const Layout *l, const WatchEvents *events, Watch **ret, Error *e);
+int watch_new(sd_event *event, const Config *c, const Layout *l, const WatchEvents *events,
+        Watch **ret, Error *e);
 int watch_start(Watch *w, Error *e);
 Watch *watch_free(Watch *w);
 DEFINE_CLEANUP(Watch *, watch_free)

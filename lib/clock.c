@@ -46,6 +46,10 @@ usec_t clock_now(void) {
         return clock_read(CLOCK_REALTIME);
 }
 
+usec_t clock_monotonic(void) {
+        return clock_read(CLOCK_MONOTONIC);
+}
+
 usec_t clock_boottime(void) {
         return clock_read(CLOCK_BOOTTIME);
 }

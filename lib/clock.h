@@ -28,6 +28,9 @@ typedef uint64_t usec_t;
 /** clock_now() - the wall clock. */
 usec_t clock_now(void);
 
+/** clock_monotonic() - CLOCK_MONOTONIC, as systemd wants it with RELOADING=1. */
+usec_t clock_monotonic(void);
+
 /** clock_boottime() - never goes back, counts sleep too; for deadlines within one boot. */
 usec_t clock_boottime(void);
 

@@ -20,7 +20,7 @@ int error_set(Error *e, int r, const char *fmt, ...) {
 }
 
 int error_prefix(Error *e, int r, const char *fmt, ...) {
-        char old[sizeof(((Error *) 0)->text)];
+        char old[sizeof(((Error *)0)->text)];
         va_list ap;
         int n;
 
@@ -32,8 +32,8 @@ int error_prefix(Error *e, int r, const char *fmt, ...) {
         va_end(ap);
         if (n < 0)
                 n = 0;
-        if ((size_t) n < sizeof(e->text) &&
-                snprintf(e->text + n, sizeof(e->text) - (size_t) n, ": %s", old) < 0)
+        if ((size_t)n < sizeof(e->text) &&
+                snprintf(e->text + n, sizeof(e->text) - (size_t)n, ": %s", old) < 0)
                 e->text[n] = 0;
         e->text[utf8_cut(e->text, sizeof(e->text) - 1)] = 0;
         return r;

@@ -29,9 +29,9 @@ enum {
         UOW_E_AMBIGUOUS,     /* several answer to that name */
         UOW_E_STATE,         /* its state does not allow what was asked */
         UOW_E_REJECTED,      /* it breaks a rule; the reason is in the Error */
-        UOW_E_BLOCKED,       /* it can't be taken over now (permissions); the Error says what mends it */
-        UOW_E_GONE,          /* its folder is not where it was */
-        UOW_E_INVALID,       /* input is at fault; the Error says where */
+        UOW_E_BLOCKED, /* it can't be taken over now (permissions); the Error says what mends it */
+        UOW_E_GONE,    /* its folder is not where it was */
+        UOW_E_INVALID, /* input is at fault; the Error says where */
 };
 
 /**
