@@ -64,6 +64,7 @@ void job_report_done(JobReport *r);
  *   tasks                              the parts without success, at most OUTCOME_TASKS_MAX:
  *                                      [{"job_id", "index", "state", "exit_code", "signal", "elapsed_s", "memory_used_bytes"}]
  *   further_jobs                       jobs submitted from its folder, at most OUTCOME_TASKS_MAX: [{"job_id", "state", "exit_code", "signal"}]
+ *   failed_job                         the further job that the cause is about, when the job itself succeeded
  *   failed_steps                       steps that failed within a success, at most OUTCOME_TASKS_MAX: [{"step", "state", "exit_code", "signal"}]
  */
 #define OUTCOME_TASKS_MAX 100
