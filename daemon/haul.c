@@ -29,7 +29,7 @@ static int count_entry(const WalkEntry *entry, void *userdata) {
                 t->links++;
         else if (S_ISREG(entry->st.st_mode)) {
                 t->files++;
-                t->bytes += (uint64_t) entry->st.st_size;
+                t->bytes += (uint64_t)entry->st.st_size;
         }
         return 0;
 }
@@ -44,10 +44,11 @@ static int check_copy(int olddir, const char *oldname, int newdir, const char *n
                 r = tree_walk(newdir, newname, count_entry, &new);
         if (r < 0)
                 return error_set(e, r, "the copy can't be checked: %s", strerror(-r));
-        if (old.files != new.files || old.folders != new.folders || old.links != new.links || old.bytes != new.bytes)
+        if (old.files != new.files || old.folders != new.folders || old.links != new.links ||
+                old.bytes != new.bytes)
                 return error_set(e, -EAGAIN,
-                        "the copy differs from the original (%" PRIu64 " of %" PRIu64 " files, %" PRIu64 " of %" PRIu64
-                        " bytes)",
+                        "the copy differs from the original (%" PRIu64 " of %" PRIu64
+                        " files, %" PRIu64 " of %" PRIu64 " bytes)",
                         new.files, old.files, new.bytes, old.bytes);
         return 0;
 }
@@ -64,7 +65,8 @@ static int sync_both(int olddir, int newdir) {
         return r < 0 ? r : dir_sync(olddir);
 }
 
-static int copy_over(int olddir, const char *oldname, int newdir, const char *newname, const char *id, Error *e) {
+static int copy_over(int olddir, const char *oldname, int newdir, const char *newname,
+        const char *id, Error *e) {
         _cleanup_free_ char *hidden = naming_unfinished(newname, id);
         int r;
 
@@ -78,7 +80,7 @@ static int copy_over(int olddir, const char *oldname, int newdir, const char *ne
         CRASH_POINT("haul-copied");
         r = check_copy(olddir, oldname, newdir, hidden, e);
         if (r == -EAGAIN) /* something is there that the original has no more: start over */
-                (void) tree_remove(newdir, hidden);
+                (void)tree_remove(newdir, hidden);
         if (r < 0)
                 return r;
         r = move_at(newdir, hidden, newdir, newname);
@@ -89,7 +91,8 @@ static int copy_over(int olddir, const char *oldname, int newdir, const char *ne
         return r < 0 ? r : haul_discard(olddir, oldname, id, e);
 }
 
-int haul_move(int olddir, const char *oldname, int newdir, const char *newname, const char *id, Error *e) {
+int haul_move(int olddir, const char *oldname, int newdir, const char *newname, const char *id,
+        Error *e) {
         int r = move_at(olddir, oldname, newdir, newname);
 
         if (r == -EXDEV)
@@ -117,7 +120,8 @@ int haul_discard(int dirfd, const char *name, const char *id, Error *e) {
         if (r == -ENOENT)
                 return 0;
         if (r < 0)
-                return error_set(e, r, "the folder can't be renamed for its removal: %s", strerror(-r));
+                return error_set(
+                        e, r, "the folder can't be renamed for its removal: %s", strerror(-r));
         CRASH_POINT("haul-hidden");
         r = remove_hidden(dirfd, hidden, e);
         return r < 0 ? r : dir_sync(dirfd);

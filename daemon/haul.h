@@ -14,7 +14,8 @@
  * haul_move() - returns 0 when it is there and durable, and not here any more
  * -EEXIST: something else has that name there. -ENOENT: it is not here. Else -errno with @e.
  */
-int haul_move(int olddir, const char *oldname, int newdir, const char *newname, const char *id, Error *e);
+int haul_move(
+        int olddir, const char *oldname, int newdir, const char *newname, const char *id, Error *e);
 
 /**
  * haul_discard() - remove @name (NULL: nothing new) from @dirfd, and what an interrupted removal for @id left there; absent is done

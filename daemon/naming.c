@@ -15,15 +15,16 @@ static char *with_suffix(const char *prefix, const char *name, const char *suffi
 
         if (size > room)
                 size = utf8_cut(name, room);
-        return xasprintf("%s%.*s%s", prefix, (int) size, name, suffix);
+        return xasprintf("%s%.*s%s", prefix, (int)size, name, suffix);
 }
 
 char *naming_stamped(const char *name, usec_t when, unsigned n) {
-        time_t t = (time_t) (when / USEC_PER_SEC);
+        time_t t = (time_t)(when / USEC_PER_SEC);
         char suffix[64], again[16] = "";
         struct tm tm;
 
-        if (!localtime_r(&t, &tm) || strftime(suffix, sizeof(suffix) - sizeof(again), "-%Y%m%d-%H%M%S", &tm) == 0)
+        if (!localtime_r(&t, &tm) ||
+                strftime(suffix, sizeof(suffix) - sizeof(again), "-%Y%m%d-%H%M%S", &tm) == 0)
                 return NULL;
         if (n > 1)
                 snprintf(again, sizeof(again), "-%u", n);

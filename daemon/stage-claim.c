@@ -28,15 +28,17 @@
 #define CLAIM_SIZE_MAX 4096
 
 /* The events of a Unit of Work that was refused by the scheduler for weeks are some MiB. */
-#define RECORD_SIZE_MAX ((size_t) 16 * 1024 * 1024)
+#define RECORD_SIZE_MAX ((size_t)16 * 1024 * 1024)
 
 /* Ids are used in names of folders: nothing but what an id is made of may pass. */
 static bool id_valid(const char *id) {
-        return id && strlen(id) == UOW_ID_MAX - 1 && strspn(id, "0123456789abcdef-") == UOW_ID_MAX - 1;
+        return id && strlen(id) == UOW_ID_MAX - 1 &&
+                strspn(id, "0123456789abcdef-") == UOW_ID_MAX - 1;
 }
 
 /* The ids that @name holds, parsed; "" and 0 if there is none to be made out. */
-static int read_id(int dirfd, const char *name, size_t max, char ret_id[static UOW_ID_MAX], int *ret_attempt) {
+static int read_id(
+        int dirfd, const char *name, size_t max, char ret_id[static UOW_ID_MAX], int *ret_attempt) {
         _cleanup_json_ cJSON *j = NULL;
         _cleanup_free_ char *text = NULL;
         size_t size;
@@ -52,7 +54,7 @@ static int read_id(int dirfd, const char *name, size_t max, char ret_id[static U
         if (json_parse(text, size, &j, NULL) < 0 || !id_valid(json_str(j, "id")))
                 return 0;
         memcpy(ret_id, json_str(j, "id"), UOW_ID_MAX);
-        *ret_attempt = (int) json_int(j, "attempt", 0);
+        *ret_attempt = (int)json_int(j, "attempt", 0);
         return 0;
 }
 
@@ -74,7 +76,8 @@ static int look_for_others(int fd, bool *ret_claimed) {
         while ((errno = 0, de = readdir(d))) {
                 if (streq(de->d_name, ".") || streq(de->d_name, ".."))
                         continue;
-                if (!streq(de->d_name, CLAIM) || fstatat(fd, CLAIM, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+                if (!streq(de->d_name, CLAIM) || fstatat(fd, CLAIM, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+                        !S_ISREG(st.st_mode))
                         return 1;
                 *ret_claimed = true;
         }
@@ -107,7 +110,8 @@ int stage_sentinel(int parentdir, const char *name, char ret_id[static UOW_ID_MA
 }
 
 /* The id that sentinels/flowcron or else the record has, and the attempt that the record tells of. */
-static int identify(int parentdir, const char *name, char ret_id[static UOW_ID_MAX], bool *ret_claimed, int *ret_attempt) {
+static int identify(int parentdir, const char *name, char ret_id[static UOW_ID_MAX],
+        bool *ret_claimed, int *ret_attempt) {
         _cleanup_close_ int fd = -1, sentinels = -1, record = -1;
         int r = 0;
 
@@ -124,7 +128,8 @@ static int identify(int parentdir, const char *name, char ret_id[static UOW_ID_M
         if (r < 0 || ret_id[0])
                 return r;
         record = dir_open_at(fd, "flowcron");
-        return record < 0 ? 0 : read_id(record, "record.json", RECORD_SIZE_MAX, ret_id, ret_attempt);
+        return record < 0 ? 0
+                          : read_id(record, "record.json", RECORD_SIZE_MAX, ret_id, ret_attempt);
 }
 
 int stage_identify(int parentdir, const char *name, char ret_id[static UOW_ID_MAX]) {
@@ -134,17 +139,27 @@ int stage_identify(int parentdir, const char *name, char ret_id[static UOW_ID_MA
         return identify(parentdir, name, ret_id, &claimed, &attempt);
 }
 
+int take_record_id(int dir, char ret_id[static UOW_ID_MAX]) {
+        int attempt;
+
+        return read_id(dir, "record.json", RECORD_SIZE_MAX, ret_id, &attempt);
+}
+
 int take_whose(int parentdir, const char *name, const char *id) {
         char found[UOW_ID_MAX];
-        int r = stage_identify(parentdir, name, found);
+        int r, attempt;
+        bool claimed;
 
+        r = identify(parentdir, name, found, &claimed, &attempt);
         if (r == -ENOENT)
                 return WHOSE_ABSENT;
         if (r == -ENOTDIR || r == -ELOOP)
                 return WHOSE_OTHER;
         if (r < 0)
                 return r;
-        return !found[0] ? WHOSE_UNMARKED : streq(found, id) ? WHOSE_OURS : WHOSE_OTHER;
+        if (!found[0])
+                return WHOSE_UNMARKED;
+        return streq(found, id) ? WHOSE_OURS : claimed ? WHOSE_OTHER : WHOSE_STALE;
 }
 
 int take_is_filed(int parentdir, const char *name, const char *id, int attempt) {
@@ -170,7 +185,8 @@ static char *claim_text(const Take *t) {
         _cleanup_json_ cJSON *j = cJSON_CreateObject();
         _cleanup_free_ char *line = NULL;
 
-        if (!j || json_set_str(j, "id", t->id) < 0 || json_set_str(j, "instance", t->instance) < 0 ||
+        if (!j || json_set_str(j, "id", t->id) < 0 ||
+                json_set_str(j, "instance", t->instance) < 0 ||
                 json_set_time(j, "since", clock_now()) < 0)
                 return NULL;
         line = json_print(j);
@@ -202,7 +218,8 @@ int take_claim(int uowdir, const Take *t, bool patient, Error *e) {
                 return error_set(e, fd, "its sentinels/ folder can't be opened: %s", strerror(-fd));
         r = write_claim(fd, t);
         if (r < 0)
-                return error_set(e, r, "it can't be claimed in its sentinels/ folder: %s", strerror(-r));
+                return error_set(
+                        e, r, "it can't be claimed in its sentinels/ folder: %s", strerror(-r));
         CRASH_POINT("stage-claimed");
         if (!patient)
                 return 0;
@@ -210,6 +227,8 @@ int take_claim(int uowdir, const Take *t, bool patient, Error *e) {
         if (r == 0 && claimed)
                 return 0;
         if (unlinkat(fd, CLAIM, 0) < 0 && errno != ENOENT)
-                return error_set(e, -errno, "the claim in its sentinels/ folder can't be withdrawn: %m");
-        return error_set(e, r < 0 ? r : -EAGAIN, "somebody is working on it: its sentinels/ folder is not empty");
+                return error_set(
+                        e, -errno, "the claim in its sentinels/ folder can't be withdrawn: %m");
+        return error_set(e, r < 0 ? r : -EAGAIN,
+                "somebody is working on it: its sentinels/ folder is not empty");
 }

@@ -17,7 +17,8 @@
 #include "naming.h"
 #include "text.h"
 
-const Place take_result_places[4] = { PLACE_ANALYSED, PLACE_FAILED, PLACE_BIN_ANALYSED, PLACE_BIN_FAILED };
+const Place take_result_places[4] = { PLACE_ANALYSED, PLACE_FAILED, PLACE_BIN_ANALYSED,
+        PLACE_BIN_FAILED };
 
 char *take_candidate(const char *folder, usec_t stamp, unsigned i) {
         return i == 0 ? strdup(folder) : naming_stamped(folder, stamp, i);
@@ -31,7 +32,7 @@ static int find_result(const Take *t) {
                 if (whose < 0)
                         return whose;
                 if (whose == WHOSE_OURS)
-                        return (int) take_result_places[i];
+                        return (int)take_result_places[i];
         }
         return -ENOENT;
 }
@@ -46,6 +47,7 @@ static int look_in_work(const Take *t, const char *name) {
         case WHOSE_OURS:
                 return 1;
         case WHOSE_UNMARKED:
+        case WHOSE_STALE:
                 if (!t->staged)
                         return -EEXIST;
                 /* The job may have removed our marks; but a result that waits for its retry is not here yet. */
@@ -95,12 +97,14 @@ static int check_moved(const Take *t, int fd, const char *folder, Error *e) {
         const Layout *l = t->layout;
         struct stat claimed, moved;
 
-        if (fstat(fd, &claimed) < 0 || fstatat(l->fd[PLACE_WORK], folder, &moved, AT_SYMLINK_NOFOLLOW) < 0)
+        if (fstat(fd, &claimed) < 0 ||
+                fstatat(l->fd[PLACE_WORK], folder, &moved, AT_SYMLINK_NOFOLLOW) < 0)
                 return -errno;
         if (claimed.st_dev == moved.st_dev && claimed.st_ino == moved.st_ino)
                 return 0;
-        (void) move_at(l->fd[PLACE_WORK], folder, l->fd[PLACE_UPLOADED], t->name);
-        return error_set(e, -EAGAIN, "another folder was put in its place while it was being taken over");
+        (void)move_at(l->fd[PLACE_WORK], folder, l->fd[PLACE_UPLOADED], t->name);
+        return error_set(
+                e, -EAGAIN, "another folder was put in its place while it was being taken over");
 }
 
 static int move_upload(const Take *t, int fd, const char *folder, Error *e) {
@@ -113,7 +117,8 @@ static int move_upload(const Take *t, int fd, const char *folder, Error *e) {
                         "step; put both on one file system (paths: in the configuration)",
                         l->path[PLACE_UPLOADED], l->path[PLACE_WORK]);
         if (r == -EACCES || r == -EPERM)
-                return blocked(t, error_set(e, r, "it can't be moved to the work area: %s", strerror(-r)), e);
+                return blocked(t,
+                        error_set(e, r, "it can't be moved to the work area: %s", strerror(-r)), e);
         if (r < 0)
                 return r;
         CRASH_POINT("stage-moved");
@@ -134,9 +139,11 @@ static int take_upload(const Take *t, const char *folder, Error *e) {
         if (r < 0)
                 return r;
         if (r == SENTINEL_NONE)
-                return error_set(e, -EAGAIN, "its sentinels/ folder was taken away: the upload is not complete any more");
+                return error_set(e, -EAGAIN,
+                        "its sentinels/ folder was taken away: the upload is not complete any more");
         if (r == SENTINEL_BUSY)
-                return error_set(e, -EAGAIN, "somebody is working on it: its sentinels/ folder is not empty");
+                return error_set(e, -EAGAIN,
+                        "somebody is working on it: its sentinels/ folder is not empty");
         r = blocked(t, 0, e);
         if (r != 0)
                 return r;
