@@ -136,6 +136,7 @@ int main(int argc, char *argv[]) {
         Subject *subjects;
         size_t n, i;
         uint64_t turn = 0;
+        bool last;
 
         if (argc < 6) {
                 (void)fprintf(stderr, "Usage: sampler UPLOADED WORK ANALYSED FAILED NAME...\n");
@@ -159,9 +160,12 @@ int main(int argc, char *argv[]) {
         (void)fflush(stdout);
 
         // Whoever started it may be gone without a signal; seldom asked, as it costs a stat's time.
-        while (!stopping && (++turn % 4096 != 0 || !input_ended()))
+        // The pass that began before the signal may have missed the end; one more is made after it.
+        do {
+                last = stopping || (++turn % 4096 == 0 && input_ended());
                 for (i = 0; i < n; i++)
                         look(&subjects[i]);
+        } while (!last);
 
         (void)putchar('[');
         for (i = 0; i < n; i++) {

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Paths, waiting, users: what every other module here needs."""
 
+import atexit
+import functools
 import os
 import pathlib
 import pwd
+import shutil
 import subprocess
+import tempfile
 import time
 import traceback
 
@@ -27,6 +31,20 @@ def wait_until(condition, what, timeout=None):
         if time.monotonic() > end:
             raise AssertionError(f"waited in vain: {what() if callable(what) else what}")
         time.sleep(0.05)
+
+
+@functools.lru_cache(None)
+def program(name):
+    """The path of a built program. As root it is a copy that other users can reach: the build may
+    lie in a folder that is closed to them."""
+    built = BUILD / name
+    assert built.exists(), f"{built} is not built"
+    if not is_root():
+        return built
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="fct-bin-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder.chmod(0o755)
+    return pathlib.Path(shutil.copy(built, folder))
 
 
 def is_root():
@@ -74,9 +92,10 @@ def do_as(user, function, umask=None):
 
 
 def owned_folder(path, user, mode=0o755):
+    """Makes the folder if need be, with this mode and owner (None: as it is)."""
     path.mkdir(parents=True, exist_ok=True)
     path.chmod(mode)
-    if user != current_user():
+    if user and user != current_user():
         account = pwd.getpwnam(user)
         os.chown(path, account.pw_uid, account.pw_gid)
     return path

@@ -12,7 +12,7 @@ import threading
 
 import yaml
 
-from .common import BUILD, as_user, current_user, do_as, owned_folder, tail, wait_until
+from .common import as_user, current_user, do_as, owned_folder, program, tail, wait_until
 from .home import Home
 from .units import as_bytes, complete, make_uow
 
@@ -166,9 +166,7 @@ class Instance:
         return env
 
     def daemon_argv(self, *args):
-        program = BUILD / "flowcrond"
-        assert program.exists(), f"{program} is not built"
-        return as_user(self.user, [program, "--config", self.config_file, *args])
+        return as_user(self.user, [program("flowcrond"), "--config", self.config_file, *args])
 
     def start(self, *args, wait=True, **env):
         """Starts the daemon; returns when it says READY=1 (or at once with wait=False)."""
@@ -230,9 +228,7 @@ class Instance:
 
     def ctl(self, *args, parse=True, user=None, stdin=None, timeout=120, config=True, **env):
         """Runs flowcronctl and returns an Answer; parse=False leaves --json away."""
-        program = BUILD / "flowcronctl"
-        assert program.exists(), f"{program} is not built"
-        argv = [program, *(["--config", self.config_file] if config else []),
+        argv = [program("flowcronctl"), *(["--config", self.config_file] if config else []),
                 *(["--json"] if parse else []), *args]
         done = subprocess.run(as_user(user or self.user, argv), cwd="/", env=self.env(**env),
                               input=stdin or b"", capture_output=True, timeout=timeout, check=False)
