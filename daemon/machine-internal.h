@@ -4,7 +4,10 @@
 /*
  * The machine's inside, shared by its files only:
  *
- *   machine.c         post, commit, pauses: the mechanism
+ *   machine.c         post, runs, errands, pauses: the mechanism
+ *   machine-commit.c  the end of a turn: durable, told, acted upon
+ *   machine-upload.c  the first event: id and name
+ *   machine-poll.c    when the scheduler is asked
  *   machine-act.c     what each state demands
  *   machine-answer.c  what workers and the scheduler answer, turned into events
  *   machine-order.c   what people may ask for
@@ -103,6 +106,17 @@ void machine_untroubled(UowRun *run);
 void machine_arm_poll(Machine *m);
 /** machine_owns() - look at the lease: whether an act may be begun now. */
 bool machine_owns(Machine *m);
+
+int machine_arm(sd_event_source *source, usec_t when); /* CLOCK_BOOTTIME, once */
+int machine_post_event(Machine *m, Uow **u, Event *ev);
+void machine_run_free(Machine *m, UowRun *run);
+
+/* machine-commit.c */
+Posted *machine_posted_free(Posted *p);
+int machine_on_turn(sd_event_source *s, void *userdata);
+
+/* machine-poll.c */
+int machine_on_poll_due(sd_event_source *s, uint64_t usec, void *userdata);
 
 /* machine-act.c */
 void machine_act(Machine *m, Uow *u);
