@@ -39,7 +39,7 @@ class Seen:
         text = f"{self.name!r}: {vars(self)}"
         assert self.passes > 0, f"never seen; {text}"
         assert self.nowhere == self.sentinels == self.no_report == 0, text
-        order = [PLACES.index(place) for place in self.trail]
+        order = [PLACES.index(place) for place in self.trail if place in PLACES]
         assert order == sorted(order), f"moved backward; {text}"
         assert end is None or self.trail[-1] == end, text
 
