@@ -98,8 +98,8 @@ static int checkpoint_work(void *arg, cJSON *result, Error *e) {
                 return error_set(e, -EOWNERDEAD, "the base folder has another owner");
         r = json_set_int(result, "seq", (int64_t)job->seq);
         return r < 0 ? r
-                     : eventlog_checkpoint_write(
-                               parts->layout->fd[PLACE_STATE], parts->uows, job->seq, e);
+                     : eventlog_checkpoint_write(parts->layout->fd[PLACE_STATE], parts->uows,
+                               job->seq, lease_fence(parts->lease), e);
 }
 
 static void checkpoint_if_due(Machine *m) {
