@@ -156,15 +156,18 @@ int main(int argc, char *argv[]) {
         for (i = 0; i < n; i++)
                 subjects[i] = (Subject){ .name = argv[i + 5], .place = NOWHERE };
         (void)sigaction(SIGTERM, &action, NULL);
-        (void)puts("ready");
-        (void)fflush(stdout);
 
-        // Whoever started it may be gone without a signal; seldom asked, as it costs a stat's time.
-        // The pass that began before the signal may have missed the end; one more is made after it.
+        // One pass is made before it says "ready" and one after the signal, so that how it was at the
+        // start and at the end is never missed. Whoever started it may be gone without a signal;
+        // seldom asked, as it costs a stat's time.
         do {
                 last = stopping || (++turn % 4096 == 0 && input_ended());
                 for (i = 0; i < n; i++)
                         look(&subjects[i]);
+                if (turn == 1) {
+                        (void)puts("ready");
+                        (void)fflush(stdout);
+                }
         } while (!last);
 
         (void)putchar('[');
