@@ -113,6 +113,13 @@ static void look(Subject *subject) {
                 subject->trail[subject->n_trail++] = place;
 }
 
+static void look_at_all(Subject *subjects, size_t n) {
+        size_t i;
+
+        for (i = 0; i < n; i++)
+                look(&subjects[i]);
+}
+
 // Without the name: names are raw bytes and JSON is not.
 static void print_subject(const Subject *subject) {
         size_t i;
@@ -157,17 +164,15 @@ int main(int argc, char *argv[]) {
                 subjects[i] = (Subject){ .name = argv[i + 5], .place = NOWHERE };
         (void)sigaction(SIGTERM, &action, NULL);
 
-        // One pass is made before it says "ready" and one after the signal, so that how it was at the
-        // start and at the end is never missed. Whoever started it may be gone without a signal;
-        // seldom asked, as it costs a stat's time.
+        // One pass is made before it says "ready" and one after the signal, so that how it was at
+        // the start and at the end is never missed.
+        look_at_all(subjects, n);
+        (void)puts("ready");
+        (void)fflush(stdout);
+        // Whoever started it may be gone without a signal; seldom asked, as it costs a stat's time.
         do {
                 last = stopping || (++turn % 4096 == 0 && input_ended());
-                for (i = 0; i < n; i++)
-                        look(&subjects[i]);
-                if (turn == 1) {
-                        (void)puts("ready");
-                        (void)fflush(stdout);
-                }
+                look_at_all(subjects, n);
         } while (!last);
 
         (void)putchar('[');
