@@ -57,7 +57,7 @@ void login_user_done(LoginUser *u) {
 char **environment_login_argv(const LoginUser *u, const char *marker) {
         _cleanup_(strv_freep) char **argv = NULL;
         /* By its full path, and in place of the shell: no alias, no PATH, no ~/.bash_logout comes in between. */
-        char *script = xasprintf("printf '%%s\\0' %s; exec /usr/bin/env -0", marker);
+        char *script = xasprintf("\\printf '%%s\\0' %s; \\exec /usr/bin/env -0", marker);
         int r = strv_add_all(&argv, is_bourne(u->shell) ? u->shell : "/bin/bash", "-l", "-c", NULL);
 
         if (r < 0)
