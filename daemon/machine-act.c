@@ -174,7 +174,7 @@ static void act(Machine *m, UowRun *run) {
 void machine_act(Machine *m, Uow *u) {
         UowRun *run = machine_run(m, u);
 
-        if (!run || u->quarantined || run->errand != ERRAND_NONE ||
+        if (!run || m->stopping || u->quarantined || run->errand != ERRAND_NONE ||
                 run->not_before > clock_boottime())
                 return;
         if (!machine_owns(m)) {
@@ -241,7 +241,7 @@ void machine_submit_line(Machine *m) {
         unsigned max_queued = m->parts.config->scheduler.max_queued, queued;
         UowRun *run;
 
-        if (TAILQ_EMPTY(&m->submit_line) || m->submitting >= bound ||
+        if (m->stopping || TAILQ_EMPTY(&m->submit_line) || m->submitting >= bound ||
                 m->submit_not_before > clock_boottime())
                 return;
         queued = max_queued ? queued_now(m) : 0;

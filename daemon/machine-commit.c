@@ -166,6 +166,16 @@ static bool commit(Machine *m) {
         return true;
 }
 
+/* An answer that is awaited now would have to be looked for at the next start. */
+static bool is_in_mid_call(const Machine *m) {
+        const UowRun *run;
+
+        TAILQ_FOREACH(run, &m->active, active_entry)
+        if (run->errand == ERRAND_SUBMIT || run->errand == ERRAND_RELEASE)
+                return true;
+        return false;
+}
+
 /* The end of a turn: what was posted in it becomes durable by one sync, and is then acted upon. */
 int machine_on_turn(sd_event_source *s _unused_, void *userdata) {
         Machine *m = userdata;
@@ -187,6 +197,11 @@ int machine_on_turn(sd_event_source *s _unused_, void *userdata) {
         }
         if (m->lost)
                 return 0;
+        if (m->stopping && !is_in_mid_call(m)) {
+                if (m->events.stopped)
+                        m->events.stopped(m->events.userdata);
+                return 0;
+        }
         machine_submit_line(m);
         machine_arm_poll(m);
         if (m->events.idle && machine_is_idle(m))

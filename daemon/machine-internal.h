@@ -92,6 +92,7 @@ struct Machine {
         bool checkpointing;
         bool lost; /* the lease is lost: nothing is done or written any more */
         bool started;
+        bool stopping; /* begin nothing more */
 };
 
 /* machine.c */

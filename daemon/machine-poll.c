@@ -19,7 +19,7 @@ void machine_arm_poll(Machine *m) {
         usec_t due = m->last_poll ? m->last_poll + m->parts.config->scheduler.poll_interval : 0;
         UowRun *run;
 
-        if (!m->started || m->scheduler->polling)
+        if (!m->started || m->stopping || m->scheduler->polling)
                 return;
         TAILQ_FOREACH(run, &m->active, active_entry)
         if (run_wants_poll(run)) {

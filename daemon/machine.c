@@ -307,6 +307,27 @@ int machine_start(Machine *m) {
         return 0;
 }
 
+void machine_stop(Machine *m) {
+        UowRun *run;
+
+        m->stopping = true;
+        TAILQ_FOREACH(run, &m->active, active_entry) {
+                _cleanup_json_ cJSON *data = NULL;
+
+                if (!run->fresh || run->errand != ERRAND_NONE)
+                        continue;
+                data = cJSON_CreateObject();
+                if (!data ||
+                        json_set_str(data, "reason",
+                                "flowcrond was stopped before it was submitted") < 0)
+                        continue;
+                run->fresh = false;
+                m->submitting--;
+                (void)machine_post(m, run->uow, EVENT_DEFERRED, TAKE_PTR(data));
+        }
+        machine_turn(m);
+}
+
 void machine_reload(Machine *m, const Config *c) {
         int r;
 

@@ -43,6 +43,7 @@ typedef struct MachineEvents {
                 const Uow *u, const Event *ev, void *userdata); /* durable now: tell listeners */
         void (*lease_lost)(void *userdata); /* another owner has the base folder: stop */
         void (*idle)(void *userdata);       /* nothing is under way any more */
+        void (*stopped)(void *userdata);    /* after machine_stop(): it may end now */
         void *userdata;
 } MachineEvents;
 
@@ -52,6 +53,12 @@ DEFINE_CLEANUP(Machine *, machine_free)
 
 /** machine_start() - take up every Unit of Work where the log left it. */
 int machine_start(Machine *m);
+
+/**
+ * machine_stop() - begin nothing more, and say stopped() once no submission is in mid-call
+ * What was about to be submitted goes back to its place in the line, so that the next start need not look for it.
+ */
+void machine_stop(Machine *m);
 
 /** machine_reload() - another configuration is in force. */
 void machine_reload(Machine *m, const Config *c);

@@ -17,12 +17,24 @@
 /* Arrivals are watched, uploads are walked, children have pipes: the usual soft limit of 1024 is soon reached. */
 #define DESCRIPTORS_WANTED 16384
 
-static int on_stop(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata) {
-        Manager *m = userdata;
+static int on_patience_over(sd_event_source *s, uint64_t usec _unused_, void *userdata _unused_) {
+        return sd_event_exit(sd_event_source_get_event(s), 0);
+}
 
+/* A submission in mid-call is waited for, no longer than it may take; a second signal does not wait. */
+static int on_stop(sd_event_source *s _unused_, const struct signalfd_siginfo *si, void *userdata) {
+        Manager *m = userdata;
+        usec_t patience = m->config->scheduler.command_timeout + 5 * USEC_PER_SEC;
+
+        if (!m->machine || m->stopping)
+                return sd_event_exit(m->event, m->exit_code);
+        m->stopping = true;
         log_notice("Asked to stop by %s; jobs go on and are found again at the next start.",
                 si->ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
-        return sd_event_exit(sd_event_source_get_event(s), m->exit_code);
+        sd_notify(false, "STOPPING=1");
+        machine_stop(m->machine);
+        return sd_event_add_time(m->event, NULL, CLOCK_BOOTTIME, clock_boottime() + patience, 0,
+                on_patience_over, m);
 }
 
 static int on_reload(

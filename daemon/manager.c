@@ -112,6 +112,12 @@ static void on_idle(void *userdata) {
                 sd_event_exit(m->event, 0);
 }
 
+static void on_stopped(void *userdata) {
+        Manager *m = userdata;
+
+        sd_event_exit(m->event, 0);
+}
+
 /* ---- looking ---- */
 
 void manager_scan(Manager *m) {
@@ -213,7 +219,7 @@ static int build_watchers(Manager *m, Error *e) {
 }
 
 static int build_machine(Manager *m, Error *e) {
-        const MachineEvents events = { on_committed, on_lease_lost, on_idle, m };
+        const MachineEvents events = { on_committed, on_lease_lost, on_idle, on_stopped, m };
         MachineParts parts;
         int r;
 

@@ -47,6 +47,7 @@ typedef struct Manager {
         sd_event_source *lease_timer, *housekeeping_timer, *show_timer;
         sd_event_source *signals[3];
         LeaseWatch lease_watch;
+        bool stopping;
         int exit_code;
 } Manager;
 
