@@ -14,14 +14,34 @@
 #include "crashpoint.h"
 #include "fileio.h"
 #include "haul.h"
-#include "naming.h"
 #include "text.h"
+#include "uow-name.h"
 
 const Place take_result_places[4] = { PLACE_ANALYSED, PLACE_FAILED, PLACE_BIN_ANALYSED,
         PLACE_BIN_FAILED };
 
-char *take_candidate(const char *folder, usec_t stamp, unsigned i) {
-        return i == 0 ? strdup(folder) : naming_stamped(folder, stamp, i);
+typedef struct Search {
+        int dir;
+        const char *id;
+        int whose; /* of the name looked at last, or -errno */
+} Search;
+
+static bool is_anothers(const char *name, void *userdata) {
+        Search *s = userdata;
+
+        s->whose = take_whose(s->dir, name, s->id);
+        return s->whose >= 0 && s->whose != WHOSE_ABSENT && s->whose != WHOSE_OURS;
+}
+
+int take_free_name(int dir, const char *folder, usec_t stamp, const char *id, char **ret) {
+        Search s = { .dir = dir, .id = id };
+        _cleanup_free_ char *name = uow_name_free(folder, false, stamp, is_anothers, &s);
+
+        if (!name)
+                return -ENOMEM;
+        if (s.whose >= 0)
+                *ret = TAKE_PTR(name);
+        return s.whose;
 }
 
 /* The result place that has it, -ENOENT, or -errno. */
@@ -174,19 +194,18 @@ static int take_result(const Take *t, const char *folder, Error *e) {
         return r < 0 ? r : claim_in_work(t, folder, e);
 }
 
-/* The name for it in the work area: 1 it is there under that name, 0 the name is free, -EEXIST none is. */
+/* The name for it in the work area: 1 it is there under that name, 0 the name is free, -EEXIST it is not. */
 static int choose_name(const Take *t, char **ret_folder) {
-        for (unsigned i = 0; i <= t->renames; i++) {
-                _cleanup_free_ char *folder = take_candidate(t->folder, t->stamp, i);
-                int r = folder ? look_in_work(t, folder) : -ENOMEM;
+        int r = look_in_work(t, t->folder);
 
-                if (r == -EEXIST)
-                        continue;
-                if (r >= 0)
-                        *ret_folder = TAKE_PTR(folder);
-                return r;
+        if (r == -EEXIST && t->rename) {
+                r = take_free_name(
+                        t->layout->fd[PLACE_WORK], t->folder, t->stamp, t->id, ret_folder);
+                return r < 0 ? r : r == WHOSE_OURS;
         }
-        return -EEXIST;
+        if (r >= 0)
+                return strdup_to(ret_folder, t->folder) < 0 ? -ENOMEM : r;
+        return r;
 }
 
 int take_to_work(const Take *t, char **ret_folder, Error *e) {

@@ -10,12 +10,8 @@
 #include "earlier.h"
 #include "fileio.h"
 #include "jobcopy.h"
-#include "naming.h"
 #include "stage-take.h"
-#include "text.h"
-
-/* So many names are tried for one that is taken. */
-#define PROPOSALS_MAX 100
+#include "uow-name.h"
 
 struct StageJob {
         const Layout *layout;
@@ -43,29 +39,23 @@ StageJob *stage_job_free(StageJob *j) {
         return NULL;
 }
 
-static bool is_free(const Layout *l, const char *name) {
+static bool is_taken(const char *name, void *userdata) {
         static const Place places[] = { PLACE_UPLOADED, PLACE_WORK, PLACE_ANALYSED, PLACE_FAILED,
                 PLACE_BIN_ANALYSED, PLACE_BIN_FAILED };
+        const Layout *l = userdata;
 
         for (size_t i = 0; i < ELEMENTSOF(places); i++)
                 if (faccessat(l->fd[places[i]], name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-                        return false;
-        return true;
+                        return true;
+        return false;
 }
 
 /* A name that no folder of the instance has. */
 static int propose(const StageJob *j, cJSON *result) {
-        usec_t now = clock_now();
+        _cleanup_free_ char *name =
+                uow_name_free(j->uow->name, true, clock_now(), is_taken, (void *)j->layout);
 
-        for (unsigned i = 1; i <= PROPOSALS_MAX; i++) {
-                _cleanup_free_ char *name = naming_stamped(j->uow->name, now, i);
-
-                if (!name)
-                        return -ENOMEM;
-                if (is_free(j->layout, name))
-                        return json_set_name(result, "folder", name);
-        }
-        return -EEXIST;
+        return name ? json_set_name(result, "folder", name) : -ENOMEM;
 }
 
 /* A result that is to be retried can't get another name here: the machine looks for it under its own. */
