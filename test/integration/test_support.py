@@ -2,10 +2,13 @@
 """The tools that judge must be able to say no."""
 
 import os
+import subprocess
 import types
 
 import pytest
 
+from support.common import as_user, wait_until
+from support.home import Home
 from support.sampler import Sampler
 from support.units import make_uow
 
@@ -86,6 +89,21 @@ def test_uow_of_another_user_belongs_to_them(root_dir, users):
     script = os.stat(path + b"/scripts/submission_script.sh")
     assert script.st_uid == os.stat(path).st_uid != os.getuid()
     assert script.st_mode & 0o777 == 0o640
+
+
+def test_standin_runs_a_job_of_another_user(standin, root_dir, users):
+    home = Home(root_dir, users[0])
+    standin.prepare(home)
+    login = as_user(users[0], ["bash", "-l", "-c", "cd ~ && sbatch --parsable --wrap 'id -un'"])
+    job = subprocess.run(login, env=home.env(), check=True, stdout=subprocess.PIPE, text=True)
+    output = home.dir / f"slurm-{job.stdout.strip()}.out"
+    wait_until(lambda: standin.jobs()[0]["state"] == "COMPLETED", "the job to end")
+    assert output.read_text() == f"{users[0]}\n"
+    assert len(standin.submissions()) == len(standin.calls("sbatch")) == 1
+    standin.fault("sbatch", "down n=1")
+    assert subprocess.run(login, env=home.env(), check=False).returncode == 1
+    assert subprocess.run(login, env=home.env(), check=False).returncode == 0
+    assert len(standin.submissions()) == 2
 
 
 def test_real_slurm_runs_a_job(slurm, root_dir):

@@ -37,7 +37,7 @@ def wait_until(condition, what, timeout=None):
 def program(name):
     """The path of a built program. As root it is a copy that other users can reach: the build may
     lie in a folder that is closed to them."""
-    built = BUILD / name
+    built = BUILD / name  # may hold folders: standin/standin-slurm
     assert built.exists(), f"{built} is not built"
     if not is_root():
         return built

@@ -3,13 +3,11 @@
 
 import json
 import os
+import shutil
+import subprocess
 import time
 
-from .common import owned_folder, program, wait_until
-
-PROGRAM = "test/standin/standin-slurm"
-COMMANDS = ("sbatch", "squeue", "sacct", "scancel", "scontrol", "sinfo", "sacctmgr", "standin-ctl")
-STATE_VARIABLE = "STANDIN_STATE"
+from .common import as_user, current_user, owned_folder, program, wait_until
 
 
 class Standin:
@@ -18,20 +16,27 @@ class Standin:
     name = "standin"
 
     def __init__(self, folder):
-        self.bin = owned_folder(folder / "bin", None)
-        self.state = owned_folder(folder / "state", None)
+        self.bin = folder / "bin"
+        self.state = folder / "state"
         self.knobs = {}
-        self.linked = False
+        self.user = current_user()
+        owned_folder(folder, None)
+        self.program = program("standin/standin-slurm")
+        subprocess.run([self.program, "install", self.bin, self.state], check=True)
+        self.set()
 
     def prepare(self, home):
-        """Makes a home whose login shell finds these commands first."""
-        if not self.linked:
-            for name in COMMANDS:
-                (self.bin / name).symlink_to(program(PROGRAM))
-            self.linked = True
-        owned_folder(self.state, home.user)
+        """Makes a home whose login shell finds these commands first. All homes that share a
+        stand-in must be one user's: the state is as private as a cluster's."""
+        self.user = home.user
+        for folder, _, files in os.walk(self.state):
+            for path in (folder, *(os.path.join(folder, name) for name in files)):
+                self.give(path)
         home.prepend_path(self.bin)
-        home.export(**{STATE_VARIABLE: self.state})
+
+    def give(self, path):
+        if self.user != current_user():
+            shutil.chown(path, self.user)
 
     def config(self):
         return {"scheduler": {"type": "slurm"}}
@@ -47,19 +52,31 @@ class Standin:
     def fault(self, command, *lines):
         """What goes wrong from now on with `command` ("all": any), as fault("sbatch", "down n=2");
         no line at all takes all of its faults back."""
-        owned_folder(self.state / "faults", None)
-        # The stand-in counts down in this file and must be able to replace it.
-        owner = os.stat(self.state)
-        os.chown(self.state / "faults", owner.st_uid, owner.st_gid)
+        (self.state / "faults").mkdir(exist_ok=True)
+        # The stand-in counts down in this file, so it must be able to replace it.
+        self.give(self.state / "faults")
         self.replace(f"faults/{command}", "".join(f"{line}\n" for line in lines))
 
     def replace(self, name, text):
         path = self.state / name
         new = path.with_name(f".{path.name}.new")
         new.write_text(text)
-        owner = os.stat(self.state)
-        os.chown(new, owner.st_uid, owner.st_gid)
+        self.give(new)
         new.rename(path)
+
+    def ctl(self, *args):
+        """The stand-in's own orders, as ctl("set", job_id, "NODE_FAIL"); returns what it printed."""
+        argv = as_user(self.user, [self.bin / "standin-slurm", *map(str, args)])
+        return subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True,
+                              errors="surrogateescape").stdout
+
+    def jobs(self):
+        """All records of jobs, of every life: {"id", "state", "held", "current", …}."""
+        return [json.loads(line) for line in self.ctl("list").splitlines()]
+
+    def end(self, job_id, state="COMPLETED", **details):
+        """Brings a job to its end: end(7, "FAILED", exit=3), end(7, "OUT_OF_MEMORY", rss=48000000)."""
+        self.ctl("set", job_id, state, *(f"{key}={value}" for key, value in details.items()))
 
     def hold_jobs(self):
         """Jobs wait from here on …"""
@@ -68,6 +85,7 @@ class Standin:
     def release_jobs(self):
         """… to here."""
         self.set(partition_state=None)
+        self.ctl("list")  # each call also starts what may start
 
     # ---- what really happened ----
 
@@ -104,7 +122,7 @@ class Standin:
         assert len(tokens) == len(set(tokens)), f"submitted twice: {sorted(tokens)}"
 
     def close(self):
-        """The runners of its jobs end with the test's other leftovers."""
+        self.ctl("stop")
         if self.calls():
             last = self.calls()[-5:]
             print(f"--- stand-in, at {time.time():.3f}: last calls {last}")
