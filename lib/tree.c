@@ -268,8 +268,12 @@ static int walk_leave(Walk *w) {
 
         if (above && above->fd < 0) {
                 above->fd = open_same(l->fd, "..", &above->st);
-                if (above->fd < 0)
-                        return is_fatal(above->fd) ? above->fd : walk_down_again(w);
+                if (is_fatal(above->fd))
+                        return above->fd;
+                if (above->fd < 0) {
+                        l->error = -ESTALE;
+                        return walk_down_again(w);
+                }
         }
         w->path[l->path_size] = 0;
         if (above) {
