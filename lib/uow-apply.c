@@ -309,3 +309,26 @@ int uow_apply(Uow *u, const Event *e) {
         *u = next;
         return 0;
 }
+
+/* Where an event leads, whatever was before; for one that changes no state, the last in which it may happen. */
+static UowState state_after(EventType type) {
+        UowState state = UOW_UPLOADED, to;
+
+        for (int from = UOW_UPLOADED; from < _UOW_STATE_MAX; from++)
+                if (state_next((UowState)from, type, &to) == 0)
+                        state = to;
+        return state;
+}
+
+Uow *uow_orphan(const Event *e) {
+        _cleanup_(uow_freep) Uow *u = uow_new(e->id);
+
+        if (!u || strdup_to(&u->name, e->id) < 0 || strdup_to(&u->folder, e->id) < 0)
+                return NULL;
+        u->state = state_after(e->type);
+        u->attempt = e->attempt;
+        u->quarantined = u->state != UOW_PURGED;
+        u->created = u->updated = e->time;
+        u->first_seq = u->last_seq = e->seq;
+        return TAKE_PTR(u);
+}

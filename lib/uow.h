@@ -71,6 +71,12 @@ DEFINE_CLEANUP(Uow *, uow_free)
 int uow_apply(Uow *u, const Event *e);
 
 /**
+ * uow_orphan() - a record for a Unit of Work whose first events are lost, of which @e is the first that is known
+ * It is quarantined, called by its id, and in the state that @e leads to as far as can be told. NULL without memory.
+ */
+Uow *uow_orphan(const Event *e);
+
+/**
  * uow_to_json() - the record as a checkpoint holds it. New value or NULL.
  * uow_from_json() - its inverse; members that it does not know are passed over. 0, -EBADMSG with @e, -ENOMEM.
  */

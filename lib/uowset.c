@@ -5,7 +5,8 @@
  * (tsearch(3)) by id and by the folder's present name.
  *
  * The tree of folders holds those alone whose folder is in this instance. It orders by a string that the
- * fold may replace, so a record is taken out before an event that can do so, and put back after it.
+ * fold may replace, so a record is taken out before an event that can do so, and put back after it. It is
+ * made when it is asked for the first time: a replay, and a reader that lists, can do without.
  * Should damage to the log leave two with one folder, the newer one has the name.
  *
  * Anyone may call this. Pointers to records stay valid as long as the set.
@@ -26,6 +27,7 @@ struct UowSet {
         Uow **uows; /* in order of arrival */
         size_t n, room;
         void *by_id, *by_folder;
+        bool folders_known; /* by_folder is made, and kept up */
 };
 
 /* A record begins with its id, so that an id alone can be looked for. */
@@ -46,14 +48,19 @@ UowSet *uowset_new(void) {
         return calloc(1, sizeof(UowSet));
 }
 
-UowSet *uowset_free(UowSet *s) {
-        if (!s)
-                return NULL;
+void uowset_clear(UowSet *s) {
         tdestroy(s->by_id, keep);
         tdestroy(s->by_folder, keep);
         for (size_t i = 0; i < s->n; i++)
                 uow_free(s->uows[i]);
         free(s->uows);
+        *s = (UowSet){ 0 };
+}
+
+UowSet *uowset_free(UowSet *s) {
+        if (!s)
+                return NULL;
+        uowset_clear(s);
         free(s);
         return NULL;
 }
@@ -64,14 +71,15 @@ static Uow *node_uow(void *node) {
 }
 
 static void folder_out(UowSet *s, Uow *u) {
-        if (u->folder && node_uow(tfind(u, &s->by_folder, compare_folders)) == u)
+        if (s->folders_known && u->folder &&
+                node_uow(tfind(u, &s->by_folder, compare_folders)) == u)
                 tdelete(u, &s->by_folder, compare_folders);
 }
 
 static int folder_in(UowSet *s, Uow *u) {
         void *node;
 
-        if (!uow_uses_folder(u))
+        if (!s->folders_known || !uow_uses_folder(u))
                 return 0;
         node = tsearch(u, &s->by_folder, compare_folders);
         if (!node)
@@ -161,9 +169,34 @@ Uow *uowset_get(const UowSet *s, const char *id) {
         return node_uow(tfind(id, &s->by_id, compare_ids));
 }
 
+/* The newer of two comes later, and so has the name. */
+static int know_folders(UowSet *s) {
+        if (s->folders_known)
+                return 0;
+        s->folders_known = true;
+        for (size_t i = 0; i < s->n; i++)
+                if (folder_in(s, s->uows[i]) < 0) {
+                        tdestroy(s->by_folder, keep);
+                        s->by_folder = NULL;
+                        s->folders_known = false;
+                        return -ENOMEM;
+                }
+        return 0;
+}
+
+/* Without the memory for a tree, the long way. */
+static Uow *search_folder(const UowSet *s, const char *folder) {
+        for (size_t i = s->n; i > 0; i--)
+                if (uow_uses_folder(s->uows[i - 1]) && streq(s->uows[i - 1]->folder, folder))
+                        return s->uows[i - 1];
+        return NULL;
+}
+
 Uow *uowset_by_folder(const UowSet *s, const char *folder) {
         const Uow key = { .folder = (char *)folder };
 
+        if (know_folders((UowSet *)s) < 0)
+                return search_folder(s, folder);
         return node_uow(tfind(&key, &s->by_folder, compare_folders));
 }
 

@@ -15,6 +15,9 @@ UowSet *uowset_new(void);
 UowSet *uowset_free(UowSet *s);
 DEFINE_CLEANUP(UowSet *, uowset_free)
 
+/** uowset_clear() - free all records. */
+void uowset_clear(UowSet *s);
+
 /** uowset_add() - take over @u (also on failure). 0, -EEXIST (same id), -ENOMEM. */
 int uowset_add(UowSet *s, Uow *u);
 
