@@ -195,7 +195,7 @@ static int walk_show(Walk *w, WalkEntry *e) {
 
 static int walk_next(Walk *w, Level *l) {
         WalkEntry e = { .dirfd = l->fd, .depth = (unsigned)w->n_levels };
-        int type = l->names[l->at], r;
+        int type = (unsigned char)l->names[l->at], r;
         const char *name = l->names + l->at + 1;
         size_t name_at;
 

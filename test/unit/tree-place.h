@@ -67,7 +67,11 @@ static inline void make_dir(int fd, const char *name) {
 }
 
 static inline void make_file(int fd, const char *name, const char *text) {
-        assert_int_equal(file_replace_nosync_at(fd, name, text, strlen(text), 0644), 0);
+        int f = openat(fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+        assert_true(f >= 0);
+        assert_int_equal(fd_write_all(f, text, strlen(text)), 0);
+        close(f);
 }
 
 /* @n folders of the name @name, each in the one before and with a file "f"; returns the deepest. */
@@ -100,4 +104,16 @@ static inline int wait_for(pid_t pid) {
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_true(WIFEXITED(status));
         return WEXITSTATUS(status);
+}
+
+/* Somebody without rights on what belongs to root; "nobody" nearly everywhere. */
+#define NOBODY 65534
+
+/* Become somebody who is not above permissions, and own the tree. */
+static inline void become_nobody(const Place *p) {
+        if (geteuid() != 0)
+                return;
+        CHECK(fchmod(p->fd, 0777) == 0);
+        CHECK(fchown(p->tree, NOBODY, NOBODY) == 0);
+        CHECK(setgid(NOBODY) == 0 && setuid(NOBODY) == 0);
 }
