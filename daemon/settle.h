@@ -23,19 +23,32 @@ DEFINE_CLEANUP(SettleJob *, settle_job_free)
  * settle_work() - WorkFunc
  * Found already in the result folder with our id (died after the rename): done. Found still in UploadedFiles (rejected or cancelled before it was staged): taken to
  * the work area first. The result folder has a foreign folder of that name: filed under another name.
- * Returns 0 with @result = data of `finished` ({"folder": …} only when it changed); UOW_E_GONE if its folder is nowhere; -errno: tried again.
+ * Returns 0 with @result = data of `finished` ({"folder": …} only when it changed); UOW_E_GONE if its folder is nowhere; -errno with @e: tried again.
  */
 int settle_work(void *arg, cJSON *result, Error *e);
 
-/**
- * relocate_work() - WorkFunc: see to it that the folder of a finished or soft-deleted UoW is where its state says (AnalysedFiles … SoftDelete/…), by rename, or by copy
- * across file systems. RelocateJob is made from the record. Returns 0, UOW_E_GONE, -errno.
- * chain_work() - hand a success to the next instance's UploadedFiles: flowcron/ and slurm-*.out stay in it, sentinels/ is made last. @result: {"moved_to": path}
- * purge_work() - remove the folder for good, from wherever its state allows it to be. Absent is done. First renamed to a hidden name, so that nobody sees half of it.
- */
+/* What is done with a result later on; each WorkFunc takes a RelocateJob, which is made from the record. */
 typedef struct RelocateJob RelocateJob;
 RelocateJob *relocate_job_new(const Layout *l, const Config *c, const Uow *u);
 RelocateJob *relocate_job_free(RelocateJob *j);
+DEFINE_CLEANUP(RelocateJob *, relocate_job_free)
+
+/**
+ * relocate_work() - see to it that the folder of a finished or soft-deleted one is where its state says
+ * By rename, or by copy across file systems. A foreign folder of that name there: it gets another, @result: {"folder": …}.
+ * Returns 0, UOW_E_GONE, -errno with @e.
+ */
 int relocate_work(void *arg, cJSON *result, Error *e);
+
+/**
+ * chain_work() - hand a success to the next instance's UploadedFiles
+ * flowcron/ and slurm-*.out stay in it; sentinels/ is made last. Once the next instance has taken it, a repetition knows by a note in
+ * .flowcron/chain/ where it went. @result: {"moved_to": path}. Returns 0, UOW_E_GONE, -errno with @e.
+ */
 int chain_work(void *arg, cJSON *result, Error *e);
+
+/**
+ * purge_work() - remove the folder for good, from wherever its state allows it to be; absent is done
+ * First renamed to a hidden name, so that nobody sees half of it. A folder that says it is another's is let be. Returns 0 or -errno with @e.
+ */
 int purge_work(void *arg, cJSON *result, Error *e);

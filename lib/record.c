@@ -178,7 +178,7 @@ static int set_identity(cJSON *record, const RecordInput *in) {
                 (r = json_set_str(record, "flowcron", FLOWCRON_VERSION)) < 0 ||
                 (r = json_set_str(record, "id", u->id)) < 0 ||
                 (r = json_set_name(record, "name", u->name)) < 0 ||
-                (r = json_set_name(record, "folder", u->folder)) < 0 ||
+                (r = json_set_name(record, "folder", in->folder ? in->folder : u->folder)) < 0 ||
                 (r = in->path ? json_set_name(record, "path", in->path) : 0) < 0 ||
                 (r = json_set_str(record, "instance", in->config->instance)) < 0 ||
                 (r = set_host(record)) < 0 || (r = set_user(record, "user", geteuid())) < 0 ||

@@ -14,9 +14,10 @@
 typedef struct RecordInput {
         const Uow *uow;
         const Config *config;
-        const char *path;      /* where the result will be, absolute, raw bytes */
+        const char *path;      /* where the result will be, absolute, raw bytes; NULL: not known */
+        const char *folder;    /* the folder's name there; NULL: as in @uow */
         const cJSON *events;   /* array as from event_to_json(), oldest first */
-        const cJSON *filing;   /* what settling did: removed_links[], rewritten_links[], left_alone[] …; NULL for none */
+        const cJSON *filing;   /* what settling did, see the schema; NULL for nothing remarkable */
         usec_t finished;       /* when the result is filed */
 } RecordInput;
 
