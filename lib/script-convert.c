@@ -37,6 +37,11 @@ static int list_name(Conversion *c, const char *path) {
         return text ? json_add_str(c->names, text) : -ENOMEM;
 }
 
+/* Gone, or no regular file any more; or we may not read it, which admit_check() says better if it matters. */
+static bool can_wait(int error) {
+        return error == ENOENT || error == ELOOP || error == ENXIO || error == EACCES;
+}
+
 /* Reads a regular file that needs converting; *ret stays NULL for every other. */
 static int read_convertible(
         int dirfd, const char *name, char **ret, size_t *ret_size, mode_t *ret_mode) {
@@ -48,7 +53,7 @@ static int read_convertible(
         int k;
 
         if (fd < 0)
-                return errno == ENOENT || errno == ELOOP || errno == ENXIO ? 0 : -errno;
+                return can_wait(errno) ? 0 : -errno;
         if (fstat(fd, &st) < 0)
                 return -errno;
         if (!S_ISREG(st.st_mode) || st.st_size > CONVERT_SIZE_MAX)
@@ -84,8 +89,10 @@ static int convert_slurm_script(Conversion *c, int uowdir, const ScriptRules *ru
         int k;
 
         k = script_locate(uowdir, rules, &file, NULL);
-        if (k != 0)
-                return k < 0 ? k : 0; /* none: whoever judges says why */
+        if (k > 0 || k == -EACCES)
+                return 0; /* none, or none that may be read: whoever judges says why */
+        if (k < 0)
+                return k;
         k = script_file_parent(uowdir, file.target, &dirfd, &name);
         if (k == 0)
                 k = convert(c, dirfd, name, file.target);
@@ -116,7 +123,7 @@ static int convert_helpers(Conversion *c, int uowdir) {
         int k = 0;
 
         if (scripts < 0)
-                return scripts == -ENOENT || scripts == -ENOTDIR || scripts == -ELOOP ? 0 : scripts;
+                return can_wait(-scripts) || scripts == -ENOTDIR ? 0 : scripts;
         fd = openat(scripts, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         d = fd < 0 ? NULL : fdopendir(fd);
         if (!d)

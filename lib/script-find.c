@@ -99,10 +99,9 @@ static void notes_print(Notes *notes, FILE *f) {
                 fprintf(f, "; and %zu more", notes->total - notes->n);
 }
 
-/* Whether the first line is the wanted one; else the reason in @why. */
-static bool head_fits(const Search *s, const char *head, size_t size, char why[static 128]) {
-        _cleanup_free_ char *copy = strndup(head, size), *shown = NULL;
-        char *line = copy ? copy : (char[]){ 0 };
+/* Whether the first line is the wanted one; else the reason in @why. Cuts @line, the beginning of a file of @size bytes or more, to it. */
+static bool head_fits(const Search *s, char *line, size_t size, char why[static 128]) {
+        _cleanup_free_ char *shown = NULL;
 
         if (startswith(line, "\xff\xfe") || startswith(line, "\xfe\xff")) {
                 strcpy(why, "is saved as UTF-16; save it as UTF-8");
@@ -165,14 +164,15 @@ static int keep_found(Search *s, const char *name, const char *target, char *tex
 
 /* Looks at one open file: keeps it if it qualifies, or notes why not. */
 static int weigh(Search *s, const char *name, const char *target, int fd) {
-        char head[HEAD_SIZE], why[128];
+        char head[HEAD_SIZE + 1], why[128];
         _cleanup_free_ char *text = NULL;
-        ssize_t n = read_head(fd, head, sizeof(head));
+        ssize_t n = read_head(fd, head, HEAD_SIZE);
         size_t size;
         int k;
 
         if (n < 0)
                 return (int)n;
+        head[n] = 0;
         if (!head_fits(s, head, (size_t)n, why))
                 return notes_add(&s->others, name, why);
         k = fd_read_all(fd, SCRIPT_SIZE_MAX, &text, &size);

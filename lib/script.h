@@ -14,19 +14,19 @@
 #define SCRIPT_SIZE_MAX (4U * 1024 * 1024)
 
 typedef struct ScriptRules {
-        const char *fixed_name;          /* uow.script */
+        const char *fixed_name;           /* uow.script */
         char *const *forbidden_variables; /* NULL-terminated */
-        bool convert;                    /* judge as if line endings were converted already */
+        bool convert;                     /* judge as if line endings were converted already */
 } ScriptRules;
 
 typedef struct Script {
-        char *name;     /* raw bytes, within scripts/ */
-        char *target;   /* the same, or where a link inside the Unit of Work leads: path from the UoW's root */
+        char *name; /* raw bytes, within scripts/ */
+        char *target; /* the same, or where a link inside the Unit of Work leads: path from the UoW's root */
         char sha256[65];
         bool needs_conversion;
-        char *comment;  /* what `#SBATCH --comment` asks for, or NULL */
-        unsigned set;   /* SCRIPT_SETS_…: what the script asks for itself */
-        char *array;    /* text of `#SBATCH --array`, or NULL */
+        char *comment; /* what `#SBATCH --comment` asks for, or NULL */
+        unsigned set;  /* SCRIPT_SETS_…: what the script asks for itself */
+        char *array;   /* text of `#SBATCH --array`, or NULL */
         bool hetjob;
 } Script;
 
@@ -56,4 +56,5 @@ int script_convert(int uowdir, const ScriptRules *rules, cJSON **ret_names, Erro
  * script_text_check() - the judgement on the text alone (for tests and the fuzzer): forbidden variables and #SBATCH options
  * @name is for messages. Returns 0 or UOW_E_REJECTED.
  */
-int script_text_check(const char *name, const char *text, size_t size, const ScriptRules *rules, Script *ret, Error *e);
+int script_text_check(const char *name, const char *text, size_t size, const ScriptRules *rules,
+        Script *ret, Error *e);
