@@ -6,7 +6,7 @@
  *     set-all STATE […]      all jobs that are not over
  *     next-id N              the next job's id, an earlier one's if so wished
  *     forget ID…             out of the controller's memory, as if long over
- *     stop                   kills all jobs that really run
+ *     stop                   kills all jobs that really run, cancels the others
  *     install BIN STATE      links to all commands in BIN, which then use STATE
  */
 #include "standin.h"
@@ -124,8 +124,8 @@ static void set_one(Job *j, const Setting *s) {
                 job_cancel(j, getuid(), NULL);
         else if (state_over(s->state)) {
                 job_start(j, now);
-                job_end(j, s->state, s->state == JOB_FAILED, s->state == JOB_OUT_OF_MEMORY ? 125 : 0,
-                        now);
+                job_end(j, s->state, s->state == JOB_FAILED,
+                        s->state == JOB_OUT_OF_MEMORY ? 125 : 0, now);
         } else if (s->state == JOB_RUNNING && j->state == JOB_PENDING)
                 job_start(j, now);
         else
@@ -161,7 +161,7 @@ static Setting parse_setting(const char *word, int argc, char **argv) {
 
         if (state < 0)
                 die(2, "standin: no such state: %s", word);
-        return (Setting){.argc = argc, .argv = argv, .state = (JobState)state};
+        return (Setting){ .argc = argc, .argv = argv, .state = (JobState)state };
 }
 
 static void set(int argc, char **argv) {
@@ -189,9 +189,16 @@ static void forget_one(Job *j, void *arg) {
                 j->end_ms = 1;
 }
 
+static void stop(void) {
+        for (Job *j = job_at(db->active_head); j; j = job_at(j->active_next)) {
+                stop_processes(j);
+                job_cancel(j, getuid(), NULL);
+        }
+}
+
 static void install(const char *self, const char *bin, const char *state) {
-        static const char *const commands[] = {"sbatch", "squeue", "sacct", "scancel",
-                                               "scontrol", "sinfo", "sacctmgr", "standin-slurm"};
+        static const char *const commands[] = { "sbatch", "squeue", "sacct", "scancel", "scontrol",
+                "sinfo", "sacctmgr", "standin-slurm" };
         char path[4200], *real = realpath(self, NULL);
 
         if (!real)
@@ -237,12 +244,10 @@ int main_ctl(int argc, char **argv) {
                         job_name_each(&n, forget_one, NULL);
                 }
         else if (!strcmp(verb, "stop"))
-                for (Job *j = job_at(db->active_head); j; j = job_at(j->active_next))
-                        stop_processes(j);
+                stop();
         else
                 die(2, "usage: standin-slurm list|set|set-all|next-id|forget|stop|install …");
-        if (strcmp(verb, "stop") != 0)
-                schedule();
+        schedule();
         db_unlock();
         return 0;
 }

@@ -128,7 +128,7 @@ Job *db_new_job(uint32_t id) {
 
         grow(db_fd, HEADER_SIZE + (uint64_t)(db->count + 1) * sizeof(Job));
         j = record(db->count);
-        *j = (Job){.index = db->count, .id = id, .task = NO_VALUE};
+        *j = (Job){ .index = db->count, .id = id, .task = NO_VALUE };
         return j;
 }
 

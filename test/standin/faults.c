@@ -9,41 +9,74 @@
 #include <string.h>
 #include <unistd.h>
 
-extern const char *last_argument;
+char **call_jobs;
+bool call_is_requeue;
+
+#define SOCKET_TIMEOUT "Socket timed out on send/recv operation"
+#define NO_CONTROLLER "Unable to contact slurm controller (connect failure)"
+
+static int no_database(const char *command) {
+        fprintf(stderr,
+                "%s: error: slurm_persist_conn_open_without_init: failed to open persistent "
+                "connection to host:localhost:6819: Connection refused\n"
+                "%s: error: Sending PersistInit msg: Connection refused\n",
+                command, command);
+        if (!strcmp(command, "sacct"))
+                fprintf(stderr,
+                        "sacct: error: Problem talking to the database: Connection refused\n");
+        return 1;
+}
+
+static int no_ping(void) {
+        printf("Slurmctld(primary) at %s is DOWN\n"
+               "*****************************************\n"
+               "** RESTORE SLURMCTLD DAEMON TO SERVICE **\n"
+               "*****************************************\n",
+                node_name());
+        return 1;
+}
+
+/* One line for each job; the exit code is the error's number, cut to eight bits. */
+static int no_cancel(const char *why) {
+        for (char **id = call_jobs; id && *id; id++)
+                fprintf(stderr, "scancel: error: Kill job error on job id %s: %s\n", *id, why);
+        return strcmp(why, NO_CONTROLLER) ? 140 : 8;
+}
+
+/* scontrol's changes do not say what is wrong, whatever it is. */
+static int no_change(void) {
+        for (char **id = call_jobs; id && *id; id++)
+                fprintf(stderr, "Unexpected message received for job %s\n", *id);
+        if (!call_is_requeue)
+                fprintf(stderr, "slurm_suspend error: Unexpected message received\n");
+        return 1;
+}
 
 void controller_error(const char *command, const char *why) {
+        static const struct {
+                const char *command, *prefix;
+        } prefixes[] = {
+                { "sbatch", "sbatch: error: Batch job submission failed: " },
+                { "squeue", "slurm_load_jobs error: " },
+                { "sinfo", "slurm_load_partitions: " },
+                { "show jobs", "slurm_load_jobs error: " },
+                { "show config", "slurm_load_ctl_conf error: " },
+                { "show partitions", "slurm_load_partitions error: " },
+                { "update", "slurm_update error: " },
+        };
         int rc = 1;
 
-        if (!strcmp(command, "sbatch"))
-                fprintf(stderr, "sbatch: error: Batch job submission failed: %s\n", why);
-        else if (!strcmp(command, "squeue"))
-                fprintf(stderr, "slurm_load_jobs error: %s\n", why);
-        else if (!strcmp(command, "sinfo"))
-                fprintf(stderr, "slurm_load_partitions: %s\n", why);
-        else if (!strcmp(command, "scancel")) {
-                fprintf(stderr, "scancel: error: Kill job error on job id %s: %s\n", last_argument,
-                        why);
-                rc = 8;
-        } else if (!strcmp(command, "sacct") || !strcmp(command, "sacctmgr")) {
-                fprintf(stderr,
-                        "%s: error: slurm_persist_conn_open_without_init: failed to open "
-                        "persistent connection to host:localhost:6819: Connection refused\n"
-                        "%s: error: Sending PersistInit msg: Connection refused\n",
-                        command, command);
-                if (!strcmp(command, "sacct"))
-                        fprintf(stderr,
-                                "sacct: error: Problem talking to the database: "
-                                "Connection refused\n");
-        } else if (!strcmp(command, "ping")) {
-                printf("Slurmctld(primary) at %s is DOWN\n"
-                       "*****************************************\n"
-                       "** RESTORE SLURMCTLD DAEMON TO SERVICE **\n"
-                       "*****************************************\n",
-                       node_name());
-        } else if (!strcmp(command, "update"))
-                fprintf(stderr, "%s for job %s\nslurm_suspend error: %s\n", why, last_argument, why);
-        else
-                fprintf(stderr, "slurm_load_jobs error: %s\n", why);
+        for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
+                if (!strcmp(command, prefixes[i].command))
+                        fprintf(stderr, "%s%s\n", prefixes[i].prefix, why);
+        if (!strcmp(command, "sacct") || !strcmp(command, "sacctmgr"))
+                rc = no_database(command);
+        else if (!strcmp(command, "ping"))
+                rc = no_ping();
+        else if (!strcmp(command, "scancel"))
+                rc = no_cancel(why);
+        else if (!strcmp(command, "change"))
+                rc = no_change();
         fflush(NULL);
         _exit(rc);
 }
@@ -96,7 +129,7 @@ static void strike(const char *command, bool done) {
                 raise(faults[F_KILL].sig ? faults[F_KILL].sig : SIGKILL);
         if (strikes(F_TIMEOUT, done)) {
                 sleep_ms(faults[F_TIMEOUT].ms);
-                controller_error(command, "Socket timed out on send/recv operation");
+                controller_error(command, SOCKET_TIMEOUT);
         }
         if (strikes(F_EXIT, done)) {
                 if (*faults[F_EXIT].text)
@@ -119,7 +152,7 @@ void faults_before(const char *command) {
         strike(command, false);
         if (faults[F_DOWN].set) {
                 sleep_ms(faults[F_DOWN].ms);
-                controller_error(command, "Unable to contact slurm controller (connect failure)");
+                controller_error(command, NO_CONTROLLER);
         }
         if (faults[F_LIMIT].set)
                 refuse_for_limit(faults[F_LIMIT].text);

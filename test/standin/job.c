@@ -28,8 +28,8 @@ static void start_one(Job *j, int64_t when) {
 }
 
 /* A heterogeneous job's parts start and end as one. */
-#define FOR_EACH_PART(part, j)                                                                     \
-        for (Job *part = (j)->kind == JK_HET ? job_at((j)->family_head) : (j); part;               \
+#define FOR_EACH_PART(part, j)                                                       \
+        for (Job *part = (j)->kind == JK_HET ? job_at((j)->family_head) : (j); part; \
                 part = (j)->kind == JK_HET ? job_at(part->family_next) : NULL)
 
 void job_start(Job *j, int64_t when) {
@@ -183,7 +183,7 @@ void job_release(Job *j) {
 
 bool job_forgotten(const Job *j) {
         return state_over(j->state) && !(j->flags & JF_COMPLETING) &&
-               now_ms() - j->end_ms > knob_int("min_job_age_ms", 300000);
+                now_ms() - j->end_ms > knob_int("min_job_age_ms", 300000);
 }
 
 static void autocomplete(Job *j, int64_t after, int64_t now) {
@@ -216,4 +216,5 @@ void jobs_settle(void) {
                 else
                         before = j->index;
         }
+        schedule();
 }

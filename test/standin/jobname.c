@@ -42,7 +42,7 @@ const char *const state_short[JOB_STATES] = {
 int state_parse(const char *s, size_t n) {
         for (int i = 0; i < JOB_STATES; i++)
                 if ((strlen(state_names[i]) == n && !strncasecmp(state_names[i], s, n)) ||
-                    (strlen(state_short[i]) == n && !strncasecmp(state_short[i], s, n)))
+                        (strlen(state_short[i]) == n && !strncasecmp(state_short[i], s, n)))
                         return i;
         return -1;
 }

@@ -40,9 +40,14 @@ static const char *const fault_names[F_KINDS] = {
 
 /* ---- knobs ---- */
 
-static const char *knob_file(void) {
-        static char *data;
+static char *data;
 
+void knobs_reload(void) {
+        free(data);
+        data = NULL;
+}
+
+static const char *knob_file(void) {
         if (!data) {
                 data = read_whole(state_path("knobs"), NULL);
                 if (!data)
@@ -183,10 +188,10 @@ static void keep_line(Text *out, const char *line, const Limits *l) {
 }
 
 /* Returns whether the file's content changes. */
-static bool judge_line(Text *out, const char *line, unsigned number, uint64_t call, int argc,
-        char **argv) {
-        Limits l = {.n = -1, .p = 1};
-        Fault f = {.set = true};
+static bool judge_line(
+        Text *out, const char *line, unsigned number, uint64_t call, int argc, char **argv) {
+        Limits l = { .n = -1, .p = 1 };
+        Fault f = { .set = true };
         char *copy = xstrdup(line);
         int kind = parse_fault(copy, &f, &l);
         bool changed = false;

@@ -10,15 +10,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const char *last_argument = "";
-
 static const struct {
         const char *name;
         int (*main)(int argc, char **argv);
 } commands[] = {
-        {"sbatch", main_sbatch},   {"squeue", main_squeue},     {"sacct", main_sacct},
-        {"scancel", main_scancel}, {"scontrol", main_scontrol}, {"sinfo", main_sinfo},
-        {"sacctmgr", main_sacctmgr},
+        { "sbatch", main_sbatch },
+        { "squeue", main_squeue },
+        { "sacct", main_sacct },
+        { "scancel", main_scancel },
+        { "scontrol", main_scontrol },
+        { "sinfo", main_sinfo },
+        { "sacctmgr", main_sacctmgr },
 };
 
 static bool folder_of_link(const char *argv0, char *buf, size_t size) {
@@ -28,7 +30,8 @@ static bool folder_of_link(const char *argv0, char *buf, size_t size) {
                 snprintf(buf, size, "%.*s", (int)(slash - argv0), argv0);
                 return true;
         }
-        for (const char *p = path ? path : "/usr/bin:/bin"; *p; p += strcspn(p, ":"), p += *p == ':') {
+        for (const char *p = path ? path : "/usr/bin:/bin"; *p;
+                p += strcspn(p, ":"), p += *p == ':') {
                 size_t n = strcspn(p, ":");
 
                 snprintf(buf, size, "%.*s/%s", (int)n, p, argv0);
@@ -50,7 +53,8 @@ static void find_state(const char *argv0) {
                 snprintf(path, sizeof(path), "%s/STATE", folder);
                 text = read_whole(path, NULL);
                 if (text)
-                        snprintf(state_dir, sizeof(state_dir), "%.*s", (int)strcspn(text, "\n"), text);
+                        snprintf(state_dir, sizeof(state_dir), "%.*s", (int)strcspn(text, "\n"),
+                                text);
                 free(text);
         }
         if (!*state_dir)
@@ -62,8 +66,6 @@ static void find_state(const char *argv0) {
 int main(int argc, char **argv) {
         const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
 
-        if (argc > 1)
-                last_argument = argv[argc - 1];
         for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
                 if (strcmp(name, commands[i].name) != 0)
                         continue;

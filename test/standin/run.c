@@ -46,6 +46,10 @@ pid_t fork_detached(void) {
                 dup2(null, fd);
         if (null > 2)
                 close(null);
+        /* Without close-on-exec it is not ours but our caller's, who may wait for its end. */
+        for (int fd = 3; fd < 256; fd++)
+                if (fcntl(fd, F_GETFD) == 0)
+                        close(fd);
         return 0;
 }
 
@@ -122,6 +126,7 @@ static Job *claim(uint32_t index) {
 
         for (;;) {
                 db_lock();
+                knobs_reload();
                 j = job_at(index);
                 if (j->state != JOB_PENDING || j->flags & JF_HELD || j->runner != getpid()) {
                         if (j->runner == getpid()) {
@@ -215,7 +220,7 @@ static bool await_script(uint32_t index, pid_t pid, int *ret_status, struct rusa
                         continue;
                 }
                 left = next == INT64_MAX ? 1000 : next - now;
-                ts = (struct timespec){left / 1000, (left % 1000) * 1000000};
+                ts = (struct timespec){ left / 1000, (left % 1000) * 1000000 };
                 sigtimedwait(&set, NULL, &ts);
         }
         return over_time;
@@ -227,7 +232,7 @@ static void note_end(Job *j, int status, bool over_time, const struct rusage *u)
 
         j->max_rss_kb = (uint32_t)u->ru_maxrss;
         j->cpu_ms = (uint32_t)((u->ru_utime.tv_sec + u->ru_stime.tv_sec) * 1000 +
-                               (u->ru_utime.tv_usec + u->ru_stime.tv_usec) / 1000);
+                (u->ru_utime.tv_usec + u->ru_stime.tv_usec) / 1000);
         if (over_time)
                 job_end(j, JOB_TIMEOUT, 0, 0, now_ms());
         else
@@ -236,9 +241,9 @@ static void note_end(Job *j, int status, bool over_time, const struct rusage *u)
 }
 
 static void runner(uint32_t index) {
-        int64_t completing = knob_int("completing_ms", 0);
         struct rusage usage = {};
         int status = 0;
+        int64_t completing;
         bool over_time;
         sigset_t set;
         pid_t pid;
@@ -255,6 +260,8 @@ static void runner(uint32_t index) {
         over_time = await_script(index, pid, &status, &usage);
         kill(-pid, SIGKILL);
         db_lock();
+        knobs_reload();
+        completing = knob_int("completing_ms", 0);
         note_end(j, status, over_time, &usage);
         if (completing > 0) {
                 j->flags |= JF_COMPLETING;

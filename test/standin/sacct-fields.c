@@ -9,7 +9,7 @@
 #include <string.h>
 
 View sacct_view(const Job *j, int64_t when) {
-        View v = {.visible = j->created_ms <= when, .state = JOB_PENDING};
+        View v = { .visible = j->created_ms <= when, .state = JOB_PENDING };
 
         if (state_over(j->state) && j->end_ms <= when) {
                 v.state = (JobState)j->state;
@@ -34,9 +34,11 @@ static int64_t elapsed(const Row *r) {
 
 static size_t utf8_length(const char *s) {
         unsigned char c = (unsigned char)*s;
-        size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3
-                 : c >= 0xf0 && c < 0xf5                ? 4
-                                                        : 0;
+        size_t n = c < 0x80             ? 1
+                : c >= 0xc2 && c < 0xe0 ? 2
+                : c >= 0xe0 && c < 0xf0 ? 3
+                : c >= 0xf0 && c < 0xf5 ? 4
+                                        : 0;
 
         for (size_t i = 1; i < n; i++)
                 if (((unsigned char)s[i] & 0xc0) != 0x80)
@@ -82,16 +84,17 @@ static void w_name(Text *t, const Row *r) {
         if (r->kind == ROW_JOB)
                 add_stored(t, str_get(r->j, JS_NAME), true);
         else
-                text_add(t, r->kind == ROW_BATCH ? "batch"
-                            : r->kind == ROW_STEP ? r->step_name
-                                                  : "extern");
+                text_add(t,
+                        r->kind == ROW_BATCH          ? "batch"
+                                : r->kind == ROW_STEP ? r->step_name
+                                                      : "extern");
 }
 
 static bool killed(const Row *r) {
         JobState s = r->v.state;
 
         return s == JOB_CANCELLED || s == JOB_TIMEOUT || s == JOB_REQUEUED || s == JOB_PREEMPTED ||
-               s == JOB_NODE_FAIL || s == JOB_DEADLINE || (s == JOB_FAILED && r->j->exit_signal);
+                s == JOB_NODE_FAIL || s == JOB_DEADLINE || (s == JOB_FAILED && r->j->exit_signal);
 }
 
 static void w_state(Text *t, const Row *r) {
@@ -158,8 +161,8 @@ static const char *no_limit(const Row *r) {
 
 static void w_limit(Text *t, const Row *r) {
         if (r->kind == ROW_JOB)
-                text_add(t, r->j->limit_min ? span_long((int64_t)r->j->limit_min * 60)
-                                            : no_limit(r));
+                text_add(t,
+                        r->j->limit_min ? span_long((int64_t)r->j->limit_min * 60) : no_limit(r));
 }
 
 static void w_limit_raw(Text *t, const Row *r) {
@@ -289,48 +292,48 @@ static void w_restarts(Text *t, const Row *r) {
 }
 
 static const Column columns[] = {
-        {"Account", 10, false, w_account},
-        {"AllocCPUS", 10, false, w_cpus},
-        {"AllocNodes", 10, false, w_n_nodes},
-        {"AllocTRES", 10, false, w_alloc_tres},
-        {"Cluster", 10, false, w_cluster},
-        {"Comment", 14, false, w_comment},
-        {"CPUTime", 10, false, w_cpu},
-        {"CPUTimeRAW", 10, false, w_cpu_raw},
-        {"DerivedExitCode", 15, false, w_derived},
-        {"Elapsed", 10, false, w_elapsed},
-        {"ElapsedRaw", 10, false, w_elapsed_raw},
-        {"Eligible", 19, false, w_eligible},
-        {"End", 19, false, w_end},
-        {"ExitCode", 8, false, w_exit_code},
-        {"JobID", 12, true, w_job_id},
-        {"JobIDRaw", 12, true, w_job_id_raw},
-        {"JobName", 10, false, w_name},
-        {"MaxRSS", 10, false, w_max_rss},
-        {"NCPUS", 10, false, w_cpus},
-        {"NNodes", 8, false, w_n_nodes},
-        {"NodeList", 15, false, w_nodes},
-        {"Partition", 10, false, w_partition},
-        {"QOS", 10, false, w_qos},
-        {"Reason", 22, false, w_reason},
-        {"ReqCPUS", 8, false, w_cpus},
-        {"ReqMem", 10, false, w_req_mem},
-        {"ReqNodes", 8, false, w_n_nodes},
-        {"Start", 19, false, w_start},
-        {"State", 10, false, w_state},
-        {"Submit", 19, false, w_submit},
-        {"SubmitLine", 20, false, w_submit_line},
-        {"Timelimit", 10, false, w_limit},
-        {"TimelimitRaw", 10, false, w_limit_raw},
-        {"TotalCPU", 10, false, w_total_cpu},
-        {"UID", 6, false, w_uid},
-        {"User", 9, false, w_user},
-        {"WorkDir", 20, false, w_work_dir},
+        { "Account", 10, false, w_account },
+        { "AllocCPUS", 10, false, w_cpus },
+        { "AllocNodes", 10, false, w_n_nodes },
+        { "AllocTRES", 10, false, w_alloc_tres },
+        { "Cluster", 10, false, w_cluster },
+        { "Comment", 14, false, w_comment },
+        { "CPUTime", 10, false, w_cpu },
+        { "CPUTimeRAW", 10, false, w_cpu_raw },
+        { "DerivedExitCode", 15, false, w_derived },
+        { "Elapsed", 10, false, w_elapsed },
+        { "ElapsedRaw", 10, false, w_elapsed_raw },
+        { "Eligible", 19, false, w_eligible },
+        { "End", 19, false, w_end },
+        { "ExitCode", 8, false, w_exit_code },
+        { "JobID", 12, true, w_job_id },
+        { "JobIDRaw", 12, true, w_job_id_raw },
+        { "JobName", 10, false, w_name },
+        { "MaxRSS", 10, false, w_max_rss },
+        { "NCPUS", 10, false, w_cpus },
+        { "NNodes", 8, false, w_n_nodes },
+        { "NodeList", 15, false, w_nodes },
+        { "Partition", 10, false, w_partition },
+        { "QOS", 10, false, w_qos },
+        { "Reason", 22, false, w_reason },
+        { "ReqCPUS", 8, false, w_cpus },
+        { "ReqMem", 10, false, w_req_mem },
+        { "ReqNodes", 8, false, w_n_nodes },
+        { "Start", 19, false, w_start },
+        { "State", 10, false, w_state },
+        { "Submit", 19, false, w_submit },
+        { "SubmitLine", 20, false, w_submit_line },
+        { "Timelimit", 10, false, w_limit },
+        { "TimelimitRaw", 10, false, w_limit_raw },
+        { "TotalCPU", 10, false, w_total_cpu },
+        { "UID", 6, false, w_uid },
+        { "User", 9, false, w_user },
+        { "WorkDir", 20, false, w_work_dir },
 };
 
 const Column *sacct_column(const char *name, size_t n) {
         /* 22.05 has no such column; knob restarts_field for a stand-in of 23.02 and later. */
-        static const Column restarts = {"Restarts", 10, false, w_restarts};
+        static const Column restarts = { "Restarts", 10, false, w_restarts };
 
         for (size_t i = 0; n && i < sizeof(columns) / sizeof(*columns); i++)
                 if (!strncasecmp(columns[i].name, name, n))

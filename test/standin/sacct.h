@@ -3,7 +3,12 @@
 
 #include "standin.h"
 
-typedef enum RowKind { ROW_JOB, ROW_BATCH, ROW_EXTERN, ROW_STEP } RowKind;
+typedef enum RowKind {
+        ROW_JOB,
+        ROW_BATCH,
+        ROW_EXTERN,
+        ROW_STEP
+} RowKind;
 
 /* What the accounting knew some time ago (sacct_lag_ms). */
 typedef struct View {
@@ -30,3 +35,23 @@ typedef struct Column {
 View sacct_view(const Job *j, int64_t when);
 /* The column of that name or beginning; NULL: none. */
 const Column *sacct_column(const char *name, size_t n);
+
+#define COLUMNS_MAX 128
+
+typedef struct SacctQuery {
+        bool no_header, parsable, trailing, duplicates, allocations, all_users, have_states;
+        bool states[JOB_STATES];
+        const char *delimiter;
+        const Column *columns[COLUMNS_MAX];
+        int widths[COLUMNS_MAX]; /* negative: left */
+        size_t n_columns;
+        JobName *names;
+        size_t n_names;
+        uint32_t *users;
+        size_t n_users;
+        int64_t start_ms, end_ms; /* the window; end -1: now */
+        int64_t seen_ms;          /* up to where the accounting knows */
+} SacctQuery;
+
+/* Ends as sacct does at what it does not take. */
+void sacct_parse(SacctQuery *q, int argc, char **argv);

@@ -14,28 +14,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SCRIPT_SIZE_MAX (4u << 20)
-
-extern char **environ;
-
-typedef struct Submission {
-        int argc;
-        char **argv;
-        char *script, *path; /* its text; its absolute path, empty for standard input */
-        size_t script_size;
-        char **args;
-        int nargs;
-        unsigned parts;
-        SbatchOptions o[HET_MAX];
-        char cwd[4096];
-} Submission;
-
-static const char *opt(const Submission *s, unsigned part, SbatchKey key, const char *dflt) {
-        const char *v = s->o[part].v[key];
-
-        return v ? v : dflt;
-}
-
 /* ---- the client ---- */
 
 static void load_script(Submission *s, const char *name) {
@@ -48,16 +26,19 @@ static void load_script(Submission *s, const char *name) {
         if (strspn(s->script, " \t\r\n") == s->script_size)
                 die(1, "sbatch: error: Batch script contains only whitespace!");
         if (strncmp(s->script, "#!", 2) != 0)
-                die(1, "sbatch: error: This does not look like a batch script.  The first\n"
-                       "sbatch: error: line must start with #! followed by the path to an "
-                       "interpreter.\n"
-                       "sbatch: error: For instance: #!/bin/sh");
+                die(1,
+                        "sbatch: error: This does not look like a batch script.  The first\n"
+                        "sbatch: error: line must start with #! followed by the path to an "
+                        "interpreter.\n"
+                        "sbatch: error: For instance: #!/bin/sh");
         if (strlen(s->script) != s->script_size)
-                die(1, "sbatch: error: The Slurm controller does not allow scripts that\n"
-                       "sbatch: error: contain a NULL character '\\0'.");
+                die(1,
+                        "sbatch: error: The Slurm controller does not allow scripts that\n"
+                        "sbatch: error: contain a NULL character '\\0'.");
         if (strstr(s->script, "\r\n"))
-                die(1, "sbatch: error: Batch script contains DOS line breaks (\\r\\n)\n"
-                       "sbatch: error: instead of expected UNIX line breaks (\\n).");
+                die(1,
+                        "sbatch: error: Batch script contains DOS line breaks (\\r\\n)\n"
+                        "sbatch: error: instead of expected UNIX line breaks (\\n).");
 }
 
 static void wrap_script(Submission *s, const char *command) {
@@ -71,7 +52,7 @@ static void wrap_script(Submission *s, const char *command) {
 }
 
 static void read_options(Submission *s) {
-        static const SbatchKey shared[] = {SB_COMMENT, SB_NAME, SB_CHDIR, SB_OUTPUT, SB_ERROR};
+        static const SbatchKey shared[] = { SB_COMMENT, SB_NAME, SB_CHDIR, SB_OUTPUT, SB_ERROR };
         SbatchOptions given = {}, env = {};
         int at = sbatch_parse(s->argc, s->argv, &given);
         char *name = at < s->argc ? s->argv[at] : NULL;
@@ -102,7 +83,7 @@ static void read_options(Submission *s) {
 }
 
 static void check_clusters(const Submission *s) {
-        const char *c = opt(s, 0, SB_CLUSTERS, NULL);
+        const char *c = sbatch_opt(s, 0, SB_CLUSTERS, NULL);
 
         if (!c || !strcmp(c, knob("cluster", "standin")))
                 return;
@@ -113,234 +94,7 @@ static void check_clusters(const Submission *s) {
                 c, c);
 }
 
-/* ---- the controller ---- */
-
-static void check_listed(const Submission *s, unsigned part, SbatchKey key, const char *list,
-        const char *why) {
-        const char *v = opt(s, part, key, NULL);
-
-        if (!v)
-                return;
-        for (const char *p = v; *p; p += strcspn(p, ","), p += *p == ',') {
-                if (list_has(list, p, strcspn(p, ",")))
-                        continue;
-                if (key == SB_PARTITION)
-                        fprintf(stderr, "sbatch: error: invalid partition specified: %s\n", v);
-                controller_error("sbatch", why);
-        }
-}
-
-static void check_requests(const Submission *s) {
-        uint64_t tasks[ARRAY_TASKS_MAX / 64];
-        uint32_t throttle;
-
-        if (s->script_size > SCRIPT_SIZE_MAX)
-                controller_error("sbatch",
-                        "Pathname of a file, directory or other parameter too long");
-        for (unsigned i = 0; i < s->parts; i++) {
-                const char *array = opt(s, i, SB_ARRAY, NULL);
-
-                check_listed(s, i, SB_PARTITION, knob("partitions", "debug"),
-                        "Invalid partition name specified");
-                check_listed(s, i, SB_ACCOUNT, knob("accounts", "proj"),
-                        "Invalid account or account/partition combination specified");
-                check_listed(s, i, SB_QOS, knob("qos", "normal"), "Invalid qos specification");
-                check_listed(s, i, SB_RESERVATION, knob("reservations", ""),
-                        "Requested reservation is invalid");
-                if (array && !tasks_parse(array, tasks, &throttle))
-                        controller_error("sbatch", "Invalid job array specification");
-        }
-}
-
-static void first_word(char *buf, size_t size, const char *list) {
-        snprintf(buf, size, "%.*s", (int)strcspn(list, ","), list);
-}
-
-static void fill_strings(Job *j, const Submission *s, unsigned part) {
-        char word[256];
-        Text line = {}, command = {};
-        const char *base = strrchr(s->path, '/');
-        bool array = opt(s, part, SB_ARRAY, NULL);
-
-        text_add(&line, "sbatch");
-        for (int i = 1; i < s->argc; i++)
-                text_addf(&line, " %s", s->argv[i]);
-        text_add(&command, s->path);
-        for (int i = 0; i < s->nargs; i++)
-                text_addf(&command, " %s", s->args[i]);
-        str_set(j, JS_SUBMIT_LINE, text_str(&line));
-        str_set(j, JS_COMMAND, text_str(&command));
-        str_set(j, JS_NAME,
-                opt(s, part, SB_NAME,
-                        base                            ? base + 1
-                        : opt(s, part, SB_WRAP, NULL) ? "wrap"
-                                                        : "sbatch"));
-        str_set(j, JS_COMMENT, opt(s, part, SB_COMMENT, ""));
-        str_set(j, JS_SUBMIT_DIR, s->cwd);
-        str_set(j, JS_WORKDIR, opt(s, part, SB_CHDIR, s->cwd));
-        str_set(j, JS_STDOUT,
-                opt(s, part, SB_OUTPUT, array ? "slurm-%A_%a.out" : "slurm-%j.out"));
-        str_set(j, JS_STDERR, opt(s, part, SB_ERROR, ""));
-        str_set(j, JS_STDIN, opt(s, part, SB_INPUT, ""));
-        first_word(word, sizeof(word), knob("partitions", "debug"));
-        str_set(j, JS_PARTITION, opt(s, part, SB_PARTITION, word));
-        first_word(word, sizeof(word), knob("accounts", "proj"));
-        str_set(j, JS_ACCOUNT, opt(s, part, SB_ACCOUNT, word));
-        first_word(word, sizeof(word), knob("qos", "normal"));
-        str_set(j, JS_QOS, opt(s, part, SB_QOS, word));
-        str_set(j, JS_DEPEND, opt(s, part, SB_DEPENDENCY, ""));
-        str_set(j, JS_MEM, opt(s, part, SB_MEM, ""));
-        text_free(&line);
-        text_free(&command);
-}
-
-static void fill_array(Job *j, const char *spec) {
-        uint32_t first = NO_VALUE, second = NO_VALUE, last = 0;
-
-        if (!spec || !tasks_parse(spec, j->tasks, &j->throttle))
-                return;
-        for (uint32_t t = 0; t < ARRAY_TASKS_MAX; t++) {
-                if (!task_in(j->tasks, t))
-                        continue;
-                if (first == NO_VALUE)
-                        first = t;
-                else if (second == NO_VALUE)
-                        second = t;
-                last = t;
-        }
-        j->kind = JK_ARRAY;
-        j->group_id = j->id;
-        j->task_count = tasks_count(j->tasks);
-        j->task_min = first;
-        j->task_max = last;
-        j->task_step = second == NO_VALUE ? 1 : second - first;
-}
-
-static void fill_times(Job *j, const Submission *s, unsigned part) {
-        const char *begin = opt(s, part, SB_BEGIN, NULL), *reason = "None";
-        int64_t now = now_ms(), when = begin ? parse_when(begin) : now;
-
-        j->submit_ms = now;
-        j->eligible_ms = when > now ? when : now;
-        if (when > now)
-                reason = "BeginTime";
-        if (!strcmp(knob("partition_state", "up"), "down"))
-                reason = "PartitionDown";
-        if (*str_get(j, JS_DEPEND)) {
-                reason = "Dependency";
-                j->eligible_ms = 0;
-        }
-        if (opt(s, part, SB_HOLD, NULL)) {
-                j->flags |= JF_HELD;
-                reason = "JobHeldUser";
-                j->eligible_ms = 0;
-        }
-        str_set(j, JS_REASON, reason);
-}
-
-static void fill_job(Job *j, const Submission *s, unsigned part, uint32_t leader) {
-        uint32_t nodes = (uint32_t)strtoul(opt(s, part, SB_NODES, "1"), NULL, 10);
-        uint32_t tasks = (uint32_t)strtoul(opt(s, part, SB_NTASKS, "1"), NULL, 10);
-        uint32_t cpus = (uint32_t)strtoul(opt(s, part, SB_CPUS, "1"), NULL, 10);
-        mode_t mask = umask(0);
-
-        umask(mask);
-        fill_strings(j, s, part);
-        fill_times(j, s, part);
-        j->uid = getuid();
-        j->umask = mask;
-        j->spool_id = leader;
-        j->nodes = nodes ? nodes : 1;
-        j->cpus = (tasks ? tasks : 1) * (cpus ? cpus : 1);
-        if (j->cpus < j->nodes)
-                j->cpus = j->nodes;
-        j->limit_min = (uint32_t)parse_limit(opt(s, part, SB_TIME, "UNLIMITED"));
-        j->flags |= strcmp(opt(s, part, SB_OPEN_MODE, ""), "append") ? 0 : JF_APPEND;
-        fill_array(j, opt(s, part, SB_ARRAY, NULL));
-        if (s->parts > 1) {
-                j->kind = JK_HET;
-                j->group_id = leader;
-                j->task = part;
-                j->task_count = s->parts;
-        }
-}
-
-static bool exported(const char *list, const char *var) {
-        size_t n = strcspn(var, "=");
-
-        if (!list || !strncmp(list, "ALL", 3))
-                return true;
-        if (!strcmp(list, "NONE") || !strcmp(list, "NIL"))
-                return !strncmp(var, "HOME=", 5) || !strncmp(var, "PATH=", 5) ||
-                       !strncmp(var, "USER=", 5) || !strncmp(var, "LOGNAME=", 8) ||
-                       !strncmp(var, "SHELL=", 6) || !strncmp(var, "STANDIN_STATE=", 14);
-        return list_has(list, var, n) || !strncmp(var, "SLURM_", 6);
-}
-
-static size_t write_spool(const Submission *s, uint32_t id, bool keep) {
-        const char *list = opt(s, 0, SB_EXPORT, NULL);
-        size_t count = 0;
-        Text env = {}, args = {};
-
-        for (int i = 0; i < s->nargs; i++)
-                text_add_bytes(&args, s->args[i], strlen(s->args[i]) + 1);
-        for (char **e = environ; *e; e++) {
-                if (!exported(list, *e))
-                        continue;
-                text_add_bytes(&env, *e, strlen(*e) + 1);
-                count++;
-        }
-        for (const char *p = list; p && *p; p += strcspn(p, ","), p += *p == ',')
-                if (memchr(p, '=', strcspn(p, ","))) {
-                        text_add_bytes(&env, p, strcspn(p, ","));
-                        text_add_bytes(&env, "", 1);
-                        count++;
-                }
-        if (keep) {
-                mkdir(state_path("spool"), 0700);
-                mkdir(state_path("spool/%u", id), 0700);
-                write_whole(state_path("spool/%u/slurm_script", id), s->script, s->script_size,
-                        0700);
-                write_whole(state_path("spool/%u/env", id), text_str(&env), env.n, 0600);
-                write_whole(state_path("spool/%u/args", id), text_str(&args), args.n, 0600);
-        }
-        text_free(&env);
-        text_free(&args);
-        return count;
-}
-
-/* Takes the job in; 0: over the limit of submitted jobs. */
-static uint32_t accept_job(const Submission *s) {
-        bool run = strcmp(knob("mode", "run"), "norun") != 0;
-        int64_t limit = knob_int("max_submit", 0);
-        uint32_t leader = 0;
-        size_t env_count;
-        Job *first = NULL;
-
-        db_lock();
-        if (limit && db->unfinished >= (uint64_t)limit) {
-                db_unlock();
-                return 0;
-        }
-        leader = db->next_id;
-        db->next_id += s->parts;
-        env_count = write_spool(s, leader, run);
-        for (unsigned i = 0; i < s->parts; i++) {
-                Job *j = db_new_job(leader + i);
-
-                fill_job(j, s, i, leader);
-                if (i == 0)
-                        truth_submit(j, s->argc, s->argv, s->cwd, env_count);
-                db_commit_job(j);
-                first = i ? first : j;
-                if (j->group_id)
-                        db_family_add(first, j);
-        }
-        if (run)
-                schedule();
-        db_unlock();
-        return leader;
-}
+/* ---- to the controller and back ---- */
 
 /* The controller takes the request from here; -1 when it is to come late. */
 static int64_t submit(const Submission *s) {
@@ -358,7 +112,7 @@ static int64_t submit(const Submission *s) {
                 if (late >= 0)
                         close(fds[1]);
                 sleep_ms(late);
-                id = accept_job(s);
+                id = sbatch_accept(s);
                 done = late >= 0 ? 0 : write(fds[1], &id, sizeof(id));
                 _exit(done < 0);
         }
@@ -403,15 +157,16 @@ static void test_only(void) {
         db_lock();
         id = db->next_id++;
         db_unlock();
-        fprintf(stderr, "sbatch: Job %u to start at %s using 1 processors on nodes %s in partition "
-                        "%.*s\n",
+        fprintf(stderr,
+                "sbatch: Job %u to start at %s using 1 processors on nodes %s in partition "
+                "%.*s\n",
                 id, time_iso(now_ms(), ""), node_name(),
                 (int)strcspn(knob("partitions", "debug"), ","), knob("partitions", "debug"));
         exit(0);
 }
 
 int main_sbatch(int argc, char **argv) {
-        Submission s = {.argc = argc, .argv = argv};
+        Submission s = { .argc = argc, .argv = argv };
         Text out = {};
         int64_t id;
 
@@ -420,25 +175,26 @@ int main_sbatch(int argc, char **argv) {
         read_options(&s);
         check_clusters(&s);
         faults_before("sbatch");
-        check_requests(&s);
-        if (opt(&s, 0, SB_TEST_ONLY, NULL))
+        sbatch_check(&s);
+        if (sbatch_opt(&s, 0, SB_TEST_ONLY, NULL))
                 test_only();
         id = submit(&s);
         if (id < 0)
                 die_late();
         if (id == 0)
-                die(1, "sbatch: error: AssocMaxSubmitJobLimit\n"
-                       "sbatch: error: Batch job submission failed: Job violates accounting/QOS "
-                       "policy (job submit limit, user's size and/or time limits)");
-        if (!opt(&s, 0, SB_PARSABLE, NULL))
+                die(1,
+                        "sbatch: error: AssocMaxSubmitJobLimit\n"
+                        "sbatch: error: Batch job submission failed: Job violates accounting/QOS "
+                        "policy (job submit limit, user's size and/or time limits)");
+        if (!sbatch_opt(&s, 0, SB_PARSABLE, NULL))
                 text_addf(&out, "Submitted batch job %lld", (long long)id);
         else
                 text_addf(&out, "%lld", (long long)id);
-        if (opt(&s, 0, SB_CLUSTERS, NULL))
-                text_addf(&out, opt(&s, 0, SB_PARSABLE, NULL) ? ";%s" : " on cluster %s",
-                        opt(&s, 0, SB_CLUSTERS, ""));
+        if (sbatch_opt(&s, 0, SB_CLUSTERS, NULL))
+                text_addf(&out, sbatch_opt(&s, 0, SB_PARSABLE, NULL) ? ";%s" : " on cluster %s",
+                        sbatch_opt(&s, 0, SB_CLUSTERS, ""));
         text_add(&out, "\n");
-        if (opt(&s, 0, SB_WAIT, NULL)) {
+        if (sbatch_opt(&s, 0, SB_WAIT, NULL)) {
                 printf("%s", out.s);
                 fflush(stdout);
                 exit(wait_for_end((uint32_t)id));

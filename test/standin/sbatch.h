@@ -44,6 +44,24 @@ typedef struct SbatchOptions {
         const char *v[SB_KEYS]; /* NULL: not given; "" for one without a value */
 } SbatchOptions;
 
+typedef struct Submission {
+        int argc;
+        char **argv;
+        char *script, *path; /* its text; its absolute path, empty for standard input */
+        size_t script_size;
+        char **args;
+        int nargs;
+        unsigned parts;
+        SbatchOptions o[HET_MAX];
+        char cwd[4096];
+} Submission;
+
+const char *sbatch_opt(const Submission *s, unsigned part, SbatchKey key, const char *dflt);
+/* Ends as sbatch does when the controller refuses the request. */
+void sbatch_check(const Submission *s);
+/* Takes the job in and returns its id; 0: over the limit of submitted jobs. */
+uint32_t sbatch_accept(const Submission *s);
+
 /*
  * Takes a command line apart into o, up to the script's name, whose index it returns. Ends with
  * 255 at an option that sbatch does not know, and at a value that it refuses by itself.

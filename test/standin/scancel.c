@@ -71,36 +71,37 @@ static void cancel_named(const char *arg, Request *r) {
 static void cancel_all_of(uint32_t uid, const char *job_name, Request *r) {
         for (Job *j = job_at(db->active_head); j; j = job_at(j->active_next))
                 if (j->uid == uid && (!job_name || !strcmp(job_name, str_get(j, JS_NAME)))) {
-                        JobName name = {.kind = 1, .id = j->id};
+                        JobName name = { .kind = 1, .id = j->id };
 
                         r->name = &name;
                         cancel_one(j, r);
                 }
 }
 
+static const struct option longs[] = {
+        { "account", required_argument, NULL, 'A' },
+        { "batch", no_argument, NULL, 'b' },
+        { "full", no_argument, NULL, 'f' },
+        { "hurry", no_argument, NULL, 'H' },
+        { "interactive", no_argument, NULL, 'i' },
+        { "clusters", required_argument, NULL, 'M' },
+        { "name", required_argument, NULL, 'n' },
+        { "partition", required_argument, NULL, 'p' },
+        { "quiet", no_argument, NULL, 'Q' },
+        { "qos", required_argument, NULL, 'q' },
+        { "reservation", required_argument, NULL, 'R' },
+        { "sibling", required_argument, NULL, 'z' },
+        { "signal", required_argument, NULL, 's' },
+        { "state", required_argument, NULL, 't' },
+        { "user", required_argument, NULL, 'u' },
+        { "version", no_argument, NULL, 'V' },
+        { "verbose", no_argument, NULL, 'v' },
+        { "nodelist", required_argument, NULL, 'w' },
+        { "wckey", required_argument, NULL, 'z' },
+        {},
+};
+
 int main_scancel(int argc, char **argv) {
-        static const struct option longs[] = {
-                {"account", required_argument, NULL, 'A'},
-                {"batch", no_argument, NULL, 'b'},
-                {"full", no_argument, NULL, 'f'},
-                {"hurry", no_argument, NULL, 'H'},
-                {"interactive", no_argument, NULL, 'i'},
-                {"clusters", required_argument, NULL, 'M'},
-                {"name", required_argument, NULL, 'n'},
-                {"partition", required_argument, NULL, 'p'},
-                {"quiet", no_argument, NULL, 'Q'},
-                {"qos", required_argument, NULL, 'q'},
-                {"reservation", required_argument, NULL, 'R'},
-                {"sibling", required_argument, NULL, 'z'},
-                {"signal", required_argument, NULL, 's'},
-                {"state", required_argument, NULL, 't'},
-                {"user", required_argument, NULL, 'u'},
-                {"version", no_argument, NULL, 'V'},
-                {"verbose", no_argument, NULL, 'v'},
-                {"nodelist", required_argument, NULL, 'w'},
-                {"wckey", required_argument, NULL, 'z'},
-                {},
-        };
         const char *user = NULL, *job_name = NULL;
         Request r = {};
         int c;
@@ -121,6 +122,7 @@ int main_scancel(int argc, char **argv) {
         for (int i = optind; i < argc; i++)
                 if (!job_name_parse(argv[i], strlen(argv[i])).kind)
                         die(1, "scancel: error: Invalid job id %s", argv[i]);
+        call_jobs = argv + optind;
         faults_before("scancel");
         db_lock();
         jobs_settle();

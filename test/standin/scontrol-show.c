@@ -36,13 +36,14 @@ static void add_identity(Text *t, const Job *j) {
 }
 
 static void add_state(Text *t, const Job *j) {
-        int64_t run = !j->start_ms            ? 0
-                      : state_over(j->state) ? j->end_ms - j->start_ms
-                                              : now_ms() - j->start_ms;
+        int64_t run = !j->start_ms     ? 0
+                : state_over(j->state) ? j->end_ms - j->start_ms
+                                       : now_ms() - j->start_ms;
         const char *depend = str_get(j, JS_DEPEND);
 
         text_addf(t, "   Priority=%s Nice=0 Account=%s QOS=%s\n",
-                j->flags & JF_HELD ? "0" : "4294901757", str_get(j, JS_ACCOUNT), str_get(j, JS_QOS));
+                j->flags & JF_HELD ? "0" : "4294901757", str_get(j, JS_ACCOUNT),
+                str_get(j, JS_QOS));
         text_addf(t, "   JobState=%s Reason=%s Dependency=%s\n",
                 j->flags & JF_COMPLETING ? "COMPLETING" : state_names[j->state],
                 *str_get(j, JS_REASON) ? str_get(j, JS_REASON) : "None",
@@ -145,6 +146,7 @@ void show_config(Text *out) {
                 (long long)knob_int("min_job_age_ms", 300000) / 1000);
         text_addf(out, "NEXT_JOB_ID             = %u\n", db->next_id);
         text_addf(out, "SlurmctldHost[0]        = %s\n", node_name());
-        text_addf(out, "SLURM_VERSION           = %s\n\n", SLURM_VERSION_TEXT + 10);
+        text_addf(
+                out, "SLURM_VERSION           = %s\n\n", &SLURM_VERSION_TEXT[sizeof("slurm-wlm")]);
         text_addf(out, "Slurmctld(primary) at %s is UP\n", node_name());
 }

@@ -27,7 +27,7 @@ static void show_one(Job *j, void *arg) {
 }
 
 static int show_jobs(Text *out, const char *which, bool oneline) {
-        Show s = {.out = out, .oneline = oneline};
+        Show s = { .out = out, .oneline = oneline };
         JobName name = which ? job_name_parse(which, strlen(which)) : (JobName){};
 
         if (which && !name.kind) {
@@ -131,7 +131,7 @@ static int change_jobs(const char *verb, char *list) {
         jobs_settle();
         for (char *id = strtok_r(list, ", ", &save); id; id = strtok_r(NULL, ", ", &save)) {
                 JobName name = job_name_parse(id, strlen(id));
-                Change c = {.verb = verb};
+                Change c = { .verb = verb };
 
                 if (!job_name_each(&name, change_one, &c))
                         c.trouble = "Invalid job id specified";
@@ -164,54 +164,72 @@ static int update(int argc, char **argv) {
                         text_addf(&t, "%.*s\n", (int)strcspn(p, "\n"), p);
         text_addf(&t, "partition_state=%s\n", strcasecmp(state, "up") ? "down" : "up");
         write_whole(state_path("knobs"), t.s, t.n, 0644);
+        knobs_reload();
+        schedule();
         db_unlock();
-        /* Scheduling belongs to the next call, which reads the knobs anew. */
+        free(old);
+        text_free(&t);
         return 0;
 }
 
+/* How the errors of this call are worded; see controller_error. */
+static const char *kind_of_call(int argc, char **argv) {
+        const char *what = argc > 1 ? argv[1] : "";
+
+        if (!strcmp(argv[0], "ping") || !strcmp(argv[0], "update"))
+                return argv[0];
+        if (strcmp(argv[0], "show") != 0)
+                return "change";
+        return *what == 'c' ? "show config" : *what == 'p' ? "show partitions" : "show jobs";
+}
+
+static int change(int argc, char **argv) {
+        static const char *const verbs[] = { "release", "hold", "uhold", "requeue", "requeuehold",
+                "suspend", "resume" };
+        int rc = 0;
+
+        for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {
+                if (strcmp(argv[0], verbs[i]) != 0)
+                        continue;
+                if (argc < 2)
+                        die(1, "too few arguments for keyword:%s", verbs[i]);
+                for (int at = 1; at < argc; at++)
+                        rc |= change_jobs(verbs[i], argv[at]);
+                return rc;
+        }
+        die(1, "invalid keyword: %s ", argv[0]);
+}
+
 int main_scontrol(int argc, char **argv) {
-        static const char *const verbs[] = {"release", "hold",    "uhold", "requeue",
-                                            "requeuehold", "suspend", "resume"};
         bool oneline = false;
+        const char *kind;
         Text out = {};
-        int at = 1, rc = 1;
+        int at = 1, rc = 0;
 
         for (; at < argc && argv[at][0] == '-'; at++) {
-                if (!strcmp(argv[at], "-o") || !strcmp(argv[at], "--oneliner"))
-                        oneline = true;
-                else if (!strcmp(argv[at], "-V") || !strcmp(argv[at], "--version")) {
-                        puts(SLURM_VERSION_TEXT);
-                        return 0;
-                }
+                oneline |= !strcmp(argv[at], "-o") || !strcmp(argv[at], "--oneliner");
+                if (strcmp(argv[at], "-V") && strcmp(argv[at], "--version"))
+                        continue;
+                puts(SLURM_VERSION_TEXT);
+                return 0;
         }
         argc -= at;
         argv += at;
         if (!argc)
                 return 0;
         for (int i = 1; i < argc; i++)
-                oneline |= !strcmp(argv[i], "-o");
-        faults_before(!strcmp(argv[0], "ping")   ? "ping"
-                      : !strcmp(argv[0], "show") ? "scontrol"
-                                                 : "update");
+                oneline |= !strcmp(argv[i], "-o") || !strcmp(argv[i], "--oneliner");
+        kind = kind_of_call(argc, argv);
+        call_jobs = argv + 1;
+        call_is_requeue = !strncmp(argv[0], "requeue", 7);
+        faults_before(kind);
         if (!strcmp(argv[0], "show"))
                 rc = show(&out, argc, argv, oneline);
         else if (!strcmp(argv[0], "update"))
                 rc = update(argc, argv);
-        else if (!strcmp(argv[0], "ping")) {
+        else if (!strcmp(argv[0], "ping"))
                 text_addf(&out, "Slurmctld(primary) at %s is UP\n", node_name());
-                rc = 0;
-        } else {
-                const char *verb = NULL;
-
-                for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
-                        if (!strcmp(argv[0], verbs[i]))
-                                verb = verbs[i];
-                if (!verb)
-                        die(1, "invalid keyword: %s ", argv[0]);
-                if (argc < 2)
-                        die(1, "too few arguments for keyword:%s", verb);
-                for (rc = 0, at = 1; at < argc; at++)
-                        rc |= change_jobs(verb, argv[at]);
-        }
-        answer(argv[0][0] == 's' ? "scontrol" : "update", &out, rc);
+        else
+                rc = change(argc, argv);
+        answer(kind, &out, rc);
 }

@@ -46,10 +46,9 @@ static const char *sinfo_value(char letter, const char *partition, bool first) {
 }
 
 static const char *sinfo_heading(char letter) {
-        static const char *const headings[] = {"PPARTITION", "RPARTITION", "aAVAIL", "lTIMELIMIT",
-                                               "DNODES", "TSTATE", "tSTATE", "NNODELIST",
-                                               "FNODES(A/I/O/T)", "CCPUS(A/I/O/T)", "cCPUS",
-                                               "mMEMORY"};
+        static const char *const headings[] = { "PPARTITION", "RPARTITION", "aAVAIL", "lTIMELIMIT",
+                "DNODES", "TSTATE", "tSTATE", "NNODELIST", "FNODES(A/I/O/T)", "CCPUS(A/I/O/T)",
+                "cCPUS", "mMEMORY" };
 
         for (size_t i = 0; i < sizeof(headings) / sizeof(*headings); i++)
                 if (headings[i][0] == letter)
@@ -81,11 +80,16 @@ static void sinfo_row(Text *out, const char *format, const char *partition, bool
 
 int main_sinfo(int argc, char **argv) {
         static const struct option longs[] = {
-                {"noheader", no_argument, NULL, 'h'},     {"format", required_argument, NULL, 'o'},
-                {"partition", required_argument, NULL, 'p'}, {"summarize", no_argument, NULL, 's'},
-                {"all", no_argument, NULL, 'a'},          {"version", no_argument, NULL, 'V'},
-                {"clusters", required_argument, NULL, 'M'}, {"Node", no_argument, NULL, 'N'},
-                {"states", required_argument, NULL, 't'}, {},
+                { "noheader", no_argument, NULL, 'h' },
+                { "format", required_argument, NULL, 'o' },
+                { "partition", required_argument, NULL, 'p' },
+                { "summarize", no_argument, NULL, 's' },
+                { "all", no_argument, NULL, 'a' },
+                { "version", no_argument, NULL, 'V' },
+                { "clusters", required_argument, NULL, 'M' },
+                { "Node", no_argument, NULL, 'N' },
+                { "states", required_argument, NULL, 't' },
+                {},
         };
         const char *format = SINFO_FORMAT, *only = NULL, *list = knob("partitions", "debug");
         bool header = true;
@@ -126,11 +130,11 @@ typedef struct Listing {
 } Listing;
 
 static const Listing listings[] = {
-        {"associations", "Cluster,Account,User,Partition,QOS", "accounts", "proj"},
-        {"qos", "Name,Priority", "qos", "normal"},
-        {"clusters", "Cluster,ControlHost,ControlPort,RPC", "cluster", "standin"},
-        {"accounts", "Account,Descr,Org", "accounts", "proj"},
-        {"users", "User,Def Acct,Admin", "accounts", "proj"},
+        { "associations", "Cluster,Account,User,Partition,QOS", "accounts", "proj" },
+        { "qos", "Name,Priority", "qos", "normal" },
+        { "clusters", "Cluster,ControlHost,ControlPort,RPC", "cluster", "standin" },
+        { "accounts", "Account,Descr,Org", "accounts", "proj" },
+        { "users", "User,Def Acct,Admin", "accounts", "proj" },
 };
 
 static bool begins(const char *word, size_t n, const char *full) {
@@ -145,7 +149,7 @@ static const char *sacctmgr_value(const char *field, size_t n, const char *item)
         if (begins(field, n, "QOS"))
                 return knob("qos", "normal");
         if (begins(field, n, "Account") || begins(field, n, "Name") || begins(field, n, "Descr") ||
-            begins(field, n, "Org") || begins(field, n, "DefaultAccount"))
+                begins(field, n, "Org") || begins(field, n, "DefaultAccount"))
                 return item;
         if (begins(field, n, "ControlHost"))
                 return "127.0.0.1";
@@ -179,13 +183,14 @@ static bool condition_holds(const char *word, const char *item) {
                 return !strcasecmp(word, "where") || list_has(word, item, n);
         if (begins(word, (size_t)(eq - word), "user"))
                 return !strcmp(eq + 1, user_name(getuid()));
-        if (begins(word, (size_t)(eq - word), "account") || begins(word, (size_t)(eq - word), "name"))
+        if (begins(word, (size_t)(eq - word), "account") ||
+                begins(word, (size_t)(eq - word), "name"))
                 return list_has(eq + 1, item, n);
         return true;
 }
 
-static void sacctmgr_show(Text *out, const Listing *l, int argc, char **argv, bool header,
-        bool parsable) {
+static void sacctmgr_show(
+        Text *out, const Listing *l, int argc, char **argv, bool header, bool parsable) {
         const char *format = l->default_format, *items = knob(l->items, l->items_default);
 
         for (int i = 0; i < argc; i++)
@@ -199,7 +204,8 @@ static void sacctmgr_show(Text *out, const Listing *l, int argc, char **argv, bo
 
                 snprintf(item, sizeof(item), "%.*s", (int)strcspn(p, ","), p);
                 for (int i = 0; i < argc && wanted; i++)
-                        wanted = !strncasecmp(argv[i], "format=", 7) || condition_holds(argv[i], item);
+                        wanted = !strncasecmp(argv[i], "format=", 7) ||
+                                condition_holds(argv[i], item);
                 if (wanted)
                         sacctmgr_row(out, format, item, parsable);
         }
@@ -219,8 +225,9 @@ int main_sacctmgr(int argc, char **argv) {
                 parsable |= c == 'P' || c == 'p' || (c == '-' && !strncmp(optarg, "parsable", 8));
         }
         if (!knob_int("accounting", 1))
-                die(1, "You are not running a supported accounting_storage plugin\n"
-                       "Only 'accounting_storage/slurmdbd' is supported.");
+                die(1,
+                        "You are not running a supported accounting_storage plugin\n"
+                        "Only 'accounting_storage/slurmdbd' is supported.");
         faults_before("sacctmgr");
         if (argc - optind < 2 || (strcmp(argv[optind], "show") && strcmp(argv[optind], "list")))
                 die(1, "No valid list was given");

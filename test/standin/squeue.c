@@ -40,7 +40,7 @@ static void take_states(Query *q, const char *list) {
                 if (n == 3 && !strncasecmp(p, "all", 3))
                         q->all_states = true;
                 else if ((n == 10 && !strncasecmp(p, "COMPLETING", 10)) ||
-                         (n == 2 && !strncasecmp(p, "CG", 2)))
+                        (n == 2 && !strncasecmp(p, "CG", 2)))
                         q->states[STATE_COMPLETING] = true;
                 else if (s >= 0)
                         q->states[s] = true;
@@ -84,14 +84,18 @@ static void take_users(Query *q, const char *list) {
                 bool number = strspn(u, "0123456789") == strlen(u);
 
                 if (!pw && !number)
-                        die(1, "squeue: error: Invalid user: %s\n", u);
+                        die(0, "squeue: error: Invalid user: %s\n", u);
                 q->users = add_slot(q->users, &q->n_users, sizeof(*q->users));
                 q->users[q->n_users - 1] = pw ? pw->pw_uid : (uint32_t)strtoul(u, NULL, 10);
         }
         free(copy);
 }
 
-enum { O_ME = 0x1000, O_IGNORE, O_HELP };
+enum {
+        O_ME = 0x1000,
+        O_IGNORE,
+        O_HELP
+};
 
 static void take_option(Query *q, int c) {
         char me[16];
@@ -146,42 +150,43 @@ static void take_option(Query *q, int c) {
         }
 }
 
+static const struct option longs[] = {
+        { "noheader", no_argument, NULL, 'h' },
+        { "array", no_argument, NULL, 'r' },
+        { "states", required_argument, NULL, 't' },
+        { "jobs", optional_argument, NULL, 'j' },
+        { "users", required_argument, NULL, 'u' },
+        { "format", required_argument, NULL, 'o' },
+        { "Format", required_argument, NULL, 'O' },
+        { "partition", required_argument, NULL, 'p' },
+        { "account", required_argument, NULL, 'A' },
+        { "qos", required_argument, NULL, 'q' },
+        { "name", required_argument, NULL, 'n' },
+        { "sort", required_argument, NULL, 'S' },
+        { "clusters", required_argument, NULL, 'M' },
+        { "nodelist", required_argument, NULL, 'w' },
+        { "reservation", required_argument, NULL, 'R' },
+        { "licenses", required_argument, NULL, 'L' },
+        { "steps", optional_argument, NULL, 's' },
+        { "iterate", required_argument, NULL, 'i' },
+        { "all", no_argument, NULL, 'a' },
+        { "long", no_argument, NULL, 'l' },
+        { "verbose", no_argument, NULL, 'v' },
+        { "hide", no_argument, NULL, O_IGNORE },
+        { "local", no_argument, NULL, O_IGNORE },
+        { "start", no_argument, NULL, O_IGNORE },
+        { "array-unique", no_argument, NULL, O_IGNORE },
+        { "federation", no_argument, NULL, O_IGNORE },
+        { "noconvert", no_argument, NULL, O_IGNORE },
+        { "priority", no_argument, NULL, 'P' },
+        { "me", no_argument, NULL, O_ME },
+        { "help", no_argument, NULL, O_HELP },
+        { "usage", no_argument, NULL, O_HELP },
+        { "version", no_argument, NULL, 'V' },
+        {},
+};
+
 static void parse(Query *q, int argc, char **argv) {
-        static const struct option longs[] = {
-                {"noheader", no_argument, NULL, 'h'},
-                {"array", no_argument, NULL, 'r'},
-                {"states", required_argument, NULL, 't'},
-                {"jobs", optional_argument, NULL, 'j'},
-                {"users", required_argument, NULL, 'u'},
-                {"format", required_argument, NULL, 'o'},
-                {"Format", required_argument, NULL, 'O'},
-                {"partition", required_argument, NULL, 'p'},
-                {"account", required_argument, NULL, 'A'},
-                {"qos", required_argument, NULL, 'q'},
-                {"name", required_argument, NULL, 'n'},
-                {"sort", required_argument, NULL, 'S'},
-                {"clusters", required_argument, NULL, 'M'},
-                {"nodelist", required_argument, NULL, 'w'},
-                {"reservation", required_argument, NULL, 'R'},
-                {"licenses", required_argument, NULL, 'L'},
-                {"steps", optional_argument, NULL, 's'},
-                {"iterate", required_argument, NULL, 'i'},
-                {"all", no_argument, NULL, 'a'},
-                {"long", no_argument, NULL, 'l'},
-                {"verbose", no_argument, NULL, 'v'},
-                {"hide", no_argument, NULL, O_IGNORE},
-                {"local", no_argument, NULL, O_IGNORE},
-                {"start", no_argument, NULL, O_IGNORE},
-                {"array-unique", no_argument, NULL, O_IGNORE},
-                {"federation", no_argument, NULL, O_IGNORE},
-                {"noconvert", no_argument, NULL, O_IGNORE},
-                {"priority", no_argument, NULL, 'P'},
-                {"me", no_argument, NULL, O_ME},
-                {"help", no_argument, NULL, O_HELP},
-                {"usage", no_argument, NULL, O_HELP},
-                {"version", no_argument, NULL, 'V'},
-                {},
-        };
         int c;
 
         while ((c = getopt_long(argc, argv, "A:ahi:j::lL:M:n:o:O:p:Pq:R:rs::S:t:u:vVw:", longs,
@@ -228,8 +233,8 @@ static bool wanted(const Query *q, const Job *j) {
         for (size_t i = 0; i < q->n_users && !users; i++)
                 users = q->users[i] == j->uid;
         return named && users && state_wanted(q, j) && in_list(q->partitions, j, JS_PARTITION) &&
-               in_list(q->accounts, j, JS_ACCOUNT) && in_list(q->qos, j, JS_QOS) &&
-               in_list(q->job_names, j, JS_NAME);
+                in_list(q->accounts, j, JS_ACCOUNT) && in_list(q->qos, j, JS_QOS) &&
+                in_list(q->job_names, j, JS_NAME);
 }
 
 /* Slurm's own order: by state, then by priority, which the held ones have none of. */

@@ -123,7 +123,12 @@ enum { /* Job.str */
  * A record: a job, a task of an array, a part of a heterogeneous job, or what is left of an array
  * (the tasks that have not started, `kind` JK_ARRAY). Index 0 is never used and means none.
  */
-typedef enum JobKind { JK_PLAIN, JK_ARRAY, JK_TASK, JK_HET } JobKind;
+typedef enum JobKind {
+        JK_PLAIN,
+        JK_ARRAY,
+        JK_TASK,
+        JK_HET
+} JobKind;
 
 typedef struct Job {
         uint32_t index;
@@ -137,7 +142,7 @@ typedef struct Job {
         uint32_t throttle;
         uint32_t task_count, task_min, task_max, task_step; /* of the whole array */
         uint32_t previous;                                  /* earlier record with the same id */
-        uint32_t family_head, family_next;                  /* all records of one array or het job */
+        uint32_t family_head, family_next; /* all records of one array or het job */
         uint32_t active_next;
         uint32_t wait_for;  /* an earlier life whose runner must end first */
         uint32_t spool_id;  /* whose script and environment */
@@ -251,6 +256,8 @@ pid_t fork_detached(void);
 
 const char *knob(const char *name, const char *dflt);
 int64_t knob_int(const char *name, int64_t dflt);
+/* Reads the knobs anew, for a process that outlives a change of theirs. */
+void knobs_reload(void);
 
 typedef enum FaultKind {
         F_DOWN,
@@ -286,16 +293,19 @@ typedef struct Fault {
 extern Fault faults[F_KINDS];
 /* Reads the faults for this command, counts them down. Lock held. */
 void faults_load(const char *command, int argc, char **argv);
-/*
- * Faults before the work: may end the process. `prefix` and `rc` are how this command says that it
- * did not reach the controller.
- */
+/* Faults before the work: may end the process; command as for controller_error. */
 void faults_before(const char *command);
 /* Faults after the work and before the answer. */
 void faults_after(const char *command);
 /* Writes the answer, as the faults will have it, and ends. */
 void answer(const char *command, const Text *out, int rc) __attribute__((noreturn));
-/* "sbatch: error: Batch job submission failed: WHY" and the like, with that command's exit code. */
+/* The jobs that this call names, and whether it is a requeue: for the words of the errors. */
+extern char **call_jobs;
+extern bool call_is_requeue;
+/*
+ * "sbatch: error: Batch job submission failed: WHY" and the like, with that command's exit code.
+ * scontrol is "show jobs", "show config", "show partitions", "change", "update" or "ping" here.
+ */
 void controller_error(const char *command, const char *why) __attribute__((noreturn));
 
 /* ---- truth.c: for the judges ---- */

@@ -106,11 +106,13 @@ class StandIn:
 
     def jobs(self, *ids):
         """All records as dictionaries, earlier lives included (those have "current": False)."""
-        return [json.loads(line) for line in self._ctl("list", *ids).splitlines()]
+        return [json.loads(line) for line in self._ctl("list", *ids).split("\n") if line]
 
     def job(self, job_id):
-        """The current record of one job or task ("7_3")."""
+        """The current record of one job or task ("7_3"); of an array, what bears its id."""
         found = [j for j in self.jobs(job_id) if j["current"]]
+        if len(found) > 1:
+            found = [j for j in found if str(j["id"]) == str(job_id)]
         if len(found) != 1:
             raise KeyError(job_id)
         return found[0]
@@ -159,7 +161,7 @@ class StandIn:
         if not path.exists():
             return []
         text = path.read_bytes().decode(errors="surrogateescape")
-        return [json.loads(line) for line in text.splitlines() if line.endswith("}")]
+        return [json.loads(line) for line in text.split("\n") if line.endswith("}")]
 
     def truth(self, event=None):
         """What really happened, in order: submit, start, end, cancel, requeue, hold, release, ..."""

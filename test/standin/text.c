@@ -120,7 +120,7 @@ int64_t now_ms(void) {
 }
 
 void sleep_ms(int64_t ms) {
-        struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * 1000000};
+        struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * 1000000 };
 
         if (ms <= 0)
                 return;
@@ -156,7 +156,7 @@ const char *span_long(int64_t s) {
         if (s >= 86400)
                 n = snprintf(buf, 48, "%lld-", (long long)(s / 86400));
         snprintf(buf + n, 48 - (size_t)n, "%02d:%02d:%02d", (int)(s / 3600 % 24),
-                 (int)(s / 60 % 60), (int)(s % 60));
+                (int)(s / 60 % 60), (int)(s % 60));
         return buf;
 }
 
@@ -169,7 +169,7 @@ const char *span_short(int64_t s) {
                 return span_long(s);
         if (s >= 3600)
                 snprintf(buf, 48, "%d:%02d:%02d", (int)(s / 3600), (int)(s / 60 % 60),
-                         (int)(s % 60));
+                        (int)(s % 60));
         else
                 snprintf(buf, 48, "%d:%02d", (int)(s / 60), (int)(s % 60));
         return buf;
@@ -209,9 +209,9 @@ static int64_t relative_when(const char *s) {
         static const struct {
                 const char *unit;
                 int64_t seconds;
-        } units[] = {{"", 1},         {"second", 1}, {"seconds", 1}, {"minute", 60}, {"minutes", 60},
-                     {"hour", 3600},  {"hours", 3600}, {"day", 86400}, {"days", 86400},
-                     {"week", 604800}, {"weeks", 604800}};
+        } units[] = { { "", 1 }, { "second", 1 }, { "seconds", 1 }, { "minute", 60 },
+                { "minutes", 60 }, { "hour", 3600 }, { "hours", 3600 }, { "day", 86400 },
+                { "days", 86400 }, { "week", 604800 }, { "weeks", 604800 } };
         int64_t now = now_ms(), sign;
         char *end;
         long long n;
@@ -229,9 +229,8 @@ static int64_t relative_when(const char *s) {
 }
 
 int64_t parse_when(const char *s) {
-        static const char *const forms[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d",
-                                            "%H:%M:%S",          "%H:%M",          "%m/%d/%y-%H:%M:%S",
-                                            "%m/%d/%y"};
+        static const char *const forms[] = { "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d",
+                "%H:%M:%S", "%H:%M", "%m/%d/%y-%H:%M:%S", "%m/%d/%y" };
         time_t now = (time_t)(now_ms() / 1000);
         struct tm base;
 
@@ -283,7 +282,7 @@ void write_whole(const char *path, const void *data, size_t n, mode_t mode) {
         snprintf(tmp, sizeof(tmp), "%s.%d", path, (int)getpid());
         fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
         if (fd < 0 || write(fd, data, n) != (ssize_t)n || fchmod(fd, mode) < 0 || close(fd) < 0 ||
-            rename(tmp, path) < 0)
+                rename(tmp, path) < 0)
                 die(99, "standin: cannot write %s: %s", path, strerror(errno));
 }
 

@@ -37,7 +37,7 @@ static void begin(Text *t, const char *event) {
         int64_t now = now_ms();
 
         text_addf(t, "{\"time\":%lld.%03d,\"event\":\"%s\"", (long long)(now / 1000),
-                  (int)(now % 1000), event);
+                (int)(now % 1000), event);
 }
 
 static void add_job(Text *t, const Job *j) {
