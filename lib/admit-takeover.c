@@ -5,13 +5,13 @@
  *
  * What is needed, and why:
  *   - write and search on the folder that holds it, and no sticky bit there: to rename it;
- *   - read, write and search on the folder itself: the kernel asks for write permission when a folder gets another parent, since its ".."
- *     changes; and the report is written there;
- *   - the same on sentinels/, where our own file is put and taken away, and on data/, scripts/ and the folders in them, which jobs write
- *     to and which are removed when their time has come;
+ *   - read, write and search on the folder itself: the kernel asks for write permission when a
+ *     folder gets another parent, since its ".." changes; and the report is written there;
+ *   - the same on sentinels/, where our own file is put and taken away, and on data/, scripts/ and
+ *     the folders in them, which jobs write to and which are removed when their time has come;
  *   - read on the files there.
- * The first level is looked at, as what is below it was made by the same transfer with the same umask. The kernel is asked, with the
- * effective ids, so that ACLs and root are what they are.
+ * The first level is looked at, as what is below it was made by the same transfer with the same
+ * umask. The kernel is asked, with the effective ids, so that ACLs and root are what they are.
  */
 
 #include "admit.h"
@@ -26,7 +26,8 @@
 #include "shell-quote.h"
 #include "text.h"
 
-/* Entries of a folder that are looked at: all in any Unit of Work made by hand; enough to see the umask in others. */
+/* Entries of a folder that are looked at: all in any Unit of Work made by hand; enough to see the
+ * umask in others. */
 #define ENTRIES_MAX 1000
 #define GROUPS_MAX 65536 /* NGROUPS_MAX of Linux */
 
@@ -107,7 +108,8 @@ static int block(const Takeover *t, const char *what, const char *path, const st
                 owner, us, what, shown, holder, group, st->st_mode & 07777, holder, command);
 }
 
-/* "may not read, write to or enter": 1 if something of @mode is missing, 0 if not or if the entry is gone. */
+/* "may not read, write to or enter": 1 if something of @mode is missing, 0 if not or if the entry
+ * is gone. */
 static int missing(int dirfd, const char *name, int mode, char what[static 64]) {
         static const struct {
                 int mode;
@@ -151,7 +153,8 @@ static int check(const Takeover *t, int dirfd, const char *name, const char *sho
         return block(t, what, shown, &st, command);
 }
 
-/* In a folder with the sticky bit, only the owner of an entry or of the folder may rename or remove it (unlink(2)). */
+/* In a folder with the sticky bit, only the owner of an entry or of the folder may rename or remove
+ * it (unlink(2)). */
 static int check_sticky(const Takeover *t, const struct stat *folder, const char *path, uid_t entry,
         const char *entry_name) {
         _cleanup_free_ char *quoted = shell_quote(path), *command = NULL, *what = NULL;

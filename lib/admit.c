@@ -72,7 +72,8 @@ static int check_folders(int uowdir, Error *e) {
         return faults ? error_set(e, UOW_E_REJECTED, "%s", faults) : 0;
 }
 
-/* What mends missing permissions. The folder's path is asked of the kernel, as only its parent's descriptor is at hand. */
+/* What mends missing permissions. The folder's path is asked of the kernel, as only its parent's
+ * descriptor is at hand. */
 static int block(int parentdir, const char *name, Error *e) {
         _cleanup_free_ char *path = NULL, *quoted = NULL, *missing = strdup(e->text);
         char link[64], parent[PATH_MAX];

@@ -3,8 +3,9 @@
 /*
  * Rule 7 of flowcron-uow(7): scripts that come from Windows get Unix line endings.
  *
- * A file with a NUL byte is no text (a self-extracting archive may be called *.sh) and is left alone, like one too large to be a script.
- * A file is replaced as a whole, so that a second name of it elsewhere (hard link) keeps what it had.
+ * A file with a NUL byte is no text (a self-extracting archive may be called *.sh) and is left
+ * alone, like one too large to be a script. A file is replaced as a whole, so that a second name of
+ * it elsewhere (hard link) keeps what it had.
  */
 
 #include "script.h"
@@ -37,7 +38,8 @@ static int list_name(Conversion *c, const char *path) {
         return text ? json_add_str(c->names, text) : -ENOMEM;
 }
 
-/* Gone, or no regular file any more; or we may not read it, which admit_check() says better if it matters. */
+/* Gone, or no regular file any more; or we may not read it, which admit_check() says better if it
+ * matters. */
 static bool can_wait(int error) {
         return error == ENOENT || error == ELOOP || error == ENXIO || error == EACCES;
 }

@@ -14,7 +14,8 @@
 
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
-/* A path on its way: what has been resolved, the folder that this leads to, and what is still to come. */
+/* A path on its way: what has been resolved, the folder that this leads to, and what is still to
+ * come. */
 typedef struct Route {
         int uowdir;
         int dir; /* own descriptor */
@@ -68,7 +69,8 @@ static int walk_from_root(Route *r, const char *path) {
         return 0;
 }
 
-/* ".." is taken off the path, and the folder looked up again: a folder that was moved meanwhile can't lead us out. */
+/* ".." is taken off the path, and the folder looked up again: a folder that was moved meanwhile
+ * can't lead us out. */
 static int go_up(Route *r) {
         char *slash = strrchr(r->resolved, '/');
 

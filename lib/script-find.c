@@ -19,7 +19,8 @@
 #define LINKS_MAX 16
 /* Of each file, before it is read whole: room for a long first line. */
 #define HEAD_SIZE 512
-/* Read whole in one search; whoever puts more scripts than that into scripts/ can name the one that is meant. */
+/* Read whole in one search; whoever puts more scripts than that into scripts/ can name the one that
+ * is meant. */
 #define SEARCH_SIZE_MAX ((size_t)256 * 1024 * 1024)
 
 static const char qualifies[] = "begins with " SHEBANG " and has an " DIRECTIVE " line";
@@ -99,7 +100,8 @@ static void notes_print(Notes *notes, FILE *f) {
                 fprintf(f, "; and %zu more", notes->total - notes->n);
 }
 
-/* Whether the first line is the wanted one; else the reason in @why. Cuts @line, the beginning of a file of @size bytes or more, to it. */
+/* Whether the first line is the wanted one; else the reason in @why. Cuts @line, the beginning of a
+ * file of @size bytes or more, to it. */
 static bool head_fits(const Search *s, char *line, size_t size, char why[static 128]) {
         _cleanup_free_ char *shown = NULL;
 

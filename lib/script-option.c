@@ -7,8 +7,9 @@
 #include "cleanup.h"
 
 /*
- * All long options of sbatch 22.05, and those that came later with a value. The ones without interest to us are here because an
- * abbreviation is one only if no other option begins like it, and because of the words that they take as their value.
+ * All long options of sbatch 22.05, and those that came later with a value. The ones without
+ * interest to us are here because an abbreviation is one only if no other option begins like it,
+ * and because of the words that they take as their value.
  */
 static const SbatchOption long_options[] = {
         { "account", SBATCH_REQUIRED, SBATCH_ACCOUNT },

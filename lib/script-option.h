@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * The options of sbatch: what getopt_long() must know to read them, and what they mean to us. Used by script-sbatch.c only.
+ * The options of sbatch: what getopt_long() must know to read them, and what they mean to us. Used
+ * by script-sbatch.c only.
  */
 
 #include <stddef.h>
@@ -37,14 +38,19 @@ typedef struct SbatchOption {
 } SbatchOption;
 
 /**
- * sbatch_option_long() - the option whose name is, or begins with, the @size bytes at @name; NULL if none
- * If several begin so, sbatch refuses the script. A forbidden one among them is returned then, as its reason says more.
+ * sbatch_option_long() - the option whose name is, or begins with, the @size bytes at @name, or
+ * NULL
+ *
+ * If several begin so, sbatch refuses the script. A forbidden one among them is returned
+ * then, as its reason says more.
  */
 const SbatchOption *sbatch_option_long(const char *name, size_t size);
 
-/** sbatch_option_short() - the option "-@c"; one that sbatch does not know takes no value and means nothing. Its name is "". */
+/** sbatch_option_short() - the option "-@c"; one that sbatch does not know takes no value and means
+ * nothing. Its name is "". */
 SbatchOption sbatch_option_short(char c);
 
-/** sbatch_forbidden_name(), sbatch_forbidden_reason() - for a forbidden meaning: "--wait", and why ("since …"). */
+/** sbatch_forbidden_name(), sbatch_forbidden_reason() - for a forbidden meaning: "--wait", and why
+ * ("since …"). */
 const char *sbatch_forbidden_name(SbatchMeaning meaning);
 const char *sbatch_forbidden_reason(SbatchMeaning meaning);

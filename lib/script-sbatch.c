@@ -7,7 +7,8 @@
 #include "script-option.h"
 #include "text.h"
 
-/* Words of one component that are looked at. Nobody writes so many; it bounds the memory that a script can make us take. */
+/* Words of one component that are looked at. Nobody writes so many; it bounds the memory that a
+ * script can make us take. */
 #define WORDS_MAX 100000
 
 /* One word of the vector, and the line it stands on. */
@@ -67,8 +68,9 @@ static bool is_space(char c) {
 }
 
 /*
- * The next word of a line, after the rules of sbatch, which are not the shell's: a backslash is taken off inside both kinds of
- * quotes too and can't protect a blank, '#' begins a comment anywhere, and an empty word ends the line. Returns its size in @buffer, 0 at the end.
+ * The next word of a line, after the rules of sbatch, which are not the shell's: a backslash is
+ * taken off inside both kinds of quotes too and can't protect a blank, '#' begins a comment
+ * anywhere, and an empty word ends the line. Returns its size in @buffer, 0 at the end.
  */
 static size_t sbatch_word(const char **p, const char *end, char *buffer) {
         size_t n = 0;
@@ -185,8 +187,8 @@ static int read_short(const Reader *r, size_t *i) {
 }
 
 /*
- * One component's vector. sbatch refuses a script with a word that is no option; here it is passed over, since it may be the value
- * of an option that only a newer Slurm knows.
+ * One component's vector. sbatch refuses a script with a word that is no option; here it is passed
+ * over, since it may be the value of an option that only a newer Slurm knows.
  */
 static int read_vector(Reader *r) {
         size_t i = 0;

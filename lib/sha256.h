@@ -4,8 +4,8 @@
 /*
  * SHA-256 after FIPS 180-4, for the digest of a script in the record.
  *
- * Written out here because none of the libraries we depend on offers it, and the kernel's AF_ALG is often closed to containers.
- * It says which script ran; it guards nothing, so it need not be fast.
+ * Written out here because none of the libraries we depend on offers it, and the kernel's AF_ALG is
+ * often closed to containers. It says which script ran; it guards nothing, so it need not be fast.
  */
 
 #include <stddef.h>

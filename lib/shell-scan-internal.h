@@ -2,11 +2,13 @@
 #pragma once
 
 /*
- * What shell-scan.c (lists of commands, here-documents) and shell-scan-word.c (words, quotes, substitutions) share. The two call each
- * other, as the shell's grammar does. For these two files only.
+ * What shell-scan.c (lists of commands, here-documents) and shell-scan-word.c (words, quotes,
+ * substitutions) share. The two call each other, as the shell's grammar does. For these two files
+ * only.
  *
- * Every function here starts at `p`, leaves `p` behind what it read, and never passes `end`. Once there is nothing more to learn, `p` is put at
- * `end` and `over` is set, so that all loops end by themselves.
+ * Every function here starts at `p`, leaves `p` behind what it read, and never passes `end`. Once
+ * there is nothing more to learn, `p` is put at `end` and `over` is set, so that all loops end by
+ * themselves.
  */
 
 #include <string.h>
@@ -30,7 +32,7 @@ typedef struct ShellScan {
         size_t variable_size;
         bool home;   /* '~' stands for it */
         bool set;    /* the script gave it a value */
-        bool prefix; /* an assignment earlier in the same run of assignments gave it one: A=1 B=$A */
+        bool prefix; /* an assignment in front, in the same run, gave it one: A=1 B=$A */
         bool over, found;
         ShellUse use;
         unsigned depth;
@@ -51,7 +53,8 @@ typedef enum ShellListKind {
         SHELL_WORDS, /* values of an array, alternatives of a pattern: words only */
 } ShellListKind;
 
-/* A list of commands up to @closer (')' or 0 for the end of the text), in a shell of its own if closed by ')'. */
+/* A list of commands up to @closer (')' or 0 for the end of the text), in a shell of its own if
+ * closed by ')'. */
 void shell_scan_list(ShellScan *s, char closer, ShellListKind kind);
 
 /* One word; @list: of an array, where NAME= has no meaning. */

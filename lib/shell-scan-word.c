@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Words of the shell: quotes, `$…` in all its forms, and the tilde. See shell-scan.h for what it is all for.
+ * Words of the shell: quotes, `$…` in all its forms, and the tilde. See shell-scan.h for what it is
+ * all for.
  */
 
 #include "shell-scan-internal.h"
 
-/* An arithmetic expression is short; the bound keeps the look ahead from costing more than the text. */
+/* An arithmetic expression is short; the bound keeps the look ahead from costing more than the
+ * text. */
 #define ARITHMETIC_MAX 4096
 #define SUBSCRIPT_MAX 256
 
@@ -20,7 +22,8 @@ static void note_use(ShellScan *s, const char *at, bool tilde) {
         shell_scan_stop(s);
 }
 
-/* A tilde-prefix ends at '/', at ':' or with the word; with anything quoted in it, it is none; "~name" is another's home. */
+/* A tilde-prefix ends at '/', at ':' or with the word; with anything quoted in it, it is none;
+ * "~name" is another's home. */
 static void scan_tilde(ShellScan *s, bool in_braces) {
         char next;
 
@@ -49,8 +52,8 @@ static void scan_escaped_quote(ShellScan *s) {
 }
 
 /*
- * Between backticks a text of its own begins. Its end is the next backtick without a backslash, whatever quotes there are; to the text
- * inside, that is the end of the file.
+ * Between backticks a text of its own begins. Its end is the next backtick without a backslash,
+ * whatever quotes there are; to the text inside, that is the end of the file.
  */
 static void scan_backtick(ShellScan *s) {
         const char *outer = s->end, *close;
@@ -116,13 +119,15 @@ static bool scan_name(ShellScan *s) {
                 memcmp(start, s->variable, s->variable_size) == 0;
 }
 
-/* The head of "${…}": "#" or "!", the name, and the operator in front of a word that begins with a tilde. */
+/* The head of "${…}": "#" or "!", the name, and the operator in front of a word that begins with a
+ * tilde. */
 static void scan_braces_head(ShellScan *s, const char *dollar, bool dquoted) {
         bool indirect = shell_peek(s, 0) == '!', ours;
 
         if ((indirect || shell_peek(s, 0) == '#') && shell_is_name_start(shell_peek(s, 1)))
                 s->p++;
-        /* "${1:-…}": all name characters, so that what is behind a positional parameter is seen too. */
+        /* "${1:-…}": all name characters, so that what is behind a positional parameter is seen
+         * too. */
         ours = scan_name(s);
         /* "${!HOME*}" lists the names that begin with HOME. */
         if (ours && !(indirect && strchr("*@", shell_peek(s, 0)) && shell_peek(s, 1) == '}'))
@@ -266,7 +271,8 @@ size_t shell_assignment(const ShellScan *s, size_t *ret_name) {
         return i + 1;
 }
 
-/* One piece of a word at s->p: a quoted part, an expansion, or a byte. Returns whether it is a plain byte. */
+/* One piece of a word at s->p: a quoted part, an expansion, or a byte. Returns whether it is a
+ * plain byte. */
 static bool scan_piece(ShellScan *s) {
         switch (*s->p) {
         case '\\':
@@ -291,7 +297,7 @@ static bool scan_piece(ShellScan *s) {
         }
 }
 
-/* The piece of a word that a bracket opens: the values of an array, or a pattern such as "!(a|b)". */
+/* What a bracket opens within a word: the values of an array, or a pattern like "!(a|b)". */
 static bool scan_parenthesis(ShellScan *s, const char *start, const char *value) {
         bool opens = s->p == value || (s->p > start && strchr("?*+@!", s->p[-1]));
 

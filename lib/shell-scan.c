@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Commands of the shell: where one ends, which of them give a variable a value, and where here-documents are. See shell-scan.h.
+ * Commands of the shell: where one ends, which of them give a variable a value, and where
+ * here-documents are. See shell-scan.h.
  */
 
 #include "shell-scan-internal.h"
@@ -218,7 +219,7 @@ static void scan_heredoc_operator(ShellScan *s) {
                 s->heredocs[s->n_heredocs++] = h;
 }
 
-/* Finds the line that ends the here-document; returns its start, and in @ret_next what follows it. */
+/* The line that ends the here-document; @ret_next: what follows it. */
 static const char *heredoc_end(const ShellScan *s, const ShellHeredoc *h, const char **ret_next) {
         const char *line = s->p;
 

@@ -178,7 +178,8 @@ static void assert_takeover(const Place *p, int outcome, const char *one, const 
         assert_as_other(p, true, outcome, OTHER_GROUP, one, two);
 }
 
-/* All that is below the Unit of Work, itself included, gets this group and these bits: what a transfer with a umask leaves. */
+/* All that is below the Unit of Work, itself included, gets this group and these bits: what a
+ * transfer with a umask leaves. */
 static int set_entry(const WalkEntry *entry, void *userdata) {
         mode_t mode = *(mode_t *)userdata;
 

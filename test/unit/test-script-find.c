@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Which file of a folder is the Slurm script, and what is done about DOS line endings. On real, hostile folders. */
+/* Which file of a folder is the Slurm script, and what is done about DOS line endings. On real,
+ * hostile folders. */
 
 #include <setjmp.h>
 #include <stdarg.h>
