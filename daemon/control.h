@@ -50,6 +50,10 @@ void control_on_cancel(
 void control_on_drain(
         ControlCall *call, void (*func)(ControlCall *call, void *userdata), void *userdata);
 
+/** control_each_call() - @func for every call of @method that is under way, with the userdata given to control_on_cancel(). @func may end the call. */
+void control_each_call(Control *c, const char *method,
+        void (*func)(ControlCall *call, void *userdata, void *arg), void *arg);
+
 /* The table in control-methods.c; userdata is the Manager. */
 extern const ControlMethod control_methods[];
 extern const size_t control_n_methods;
