@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * standin-slurm under its own name: the test's hand in the state.
  *
@@ -104,20 +106,11 @@ static void set_detail(Job *j, const char *word) {
                 die(2, "standin: no such setting: %s", word);
 }
 
-static void stop_processes(Job *j) {
-        if (j->session > 1)
-                kill(-j->session, SIGKILL);
-        if (j->runner > 1)
-                kill(j->runner, SIGKILL);
-        j->runner = j->session = 0;
-        j->flags &= ~(uint32_t)(JF_COMPLETING | JF_LAUNCHED);
-}
-
 static void set_one(Job *j, const Setting *s) {
         int64_t now = now_ms();
 
         if (state_over(s->state) || s->state == JOB_PENDING)
-                stop_processes(j);
+                run_kill(j);
         if (s->state == JOB_PENDING && !j->start_ms)
                 job_set_state(j, JOB_PENDING, now);
         else if (s->state == JOB_CANCELLED)
@@ -191,7 +184,7 @@ static void forget_one(Job *j, void *arg) {
 
 static void stop(void) {
         for (Job *j = job_at(db->active_head); j; j = job_at(j->active_next)) {
-                stop_processes(j);
+                run_kill(j);
                 job_cancel(j, getuid(), NULL);
         }
 }

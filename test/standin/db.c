@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * The state on disk: fixed records in `db`, their strings in `heap`, `ids` to find the newest
  * record of an id. Everything is mapped and changed in place under the lock, so that a submission

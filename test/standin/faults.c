@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * What the faults do to a call: before the work, after it, and to the answer. The words are those
  * of the 22.05.8 commands, as they were seen with a controller that was stopped or frozen.

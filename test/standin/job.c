@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * The rules of a job's life, the same whether it really runs or is only told to have run. All of
  * it works under the state's lock.
@@ -210,6 +212,7 @@ void jobs_settle(void) {
         for (Job *j = job_at(db->active_head); j; j = next) {
                 if (after >= 0)
                         autocomplete(j, after, now);
+                run_check(j);
                 next = job_at(j->active_next);
                 if (job_forgotten(j))
                         db_unlink_active(before, j);

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * How jobs, tasks and states are written: "7", "7_3", "7_[1-4%2]", "7+1", "RUNNING", "R".
  */
@@ -210,4 +212,63 @@ size_t job_name_each(const JobName *n, void (*fn)(Job *, void *), void *arg) {
                 j = next;
         }
         return count;
+}
+
+/* ---- many names ---- */
+
+static int by_id(const void *a, const void *b) {
+        uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+        return x < y ? -1 : x > y;
+}
+
+static bool add_name(JobNames *names, const char *s, size_t n) {
+        JobName name = job_name_parse(s, n);
+
+        if (name.kind == 1 && !*name.step) {
+                names->plain = one_more(names->plain, names->n_plain, sizeof(*names->plain));
+                names->plain[names->n_plain++] = name.id;
+        } else if (name.kind) {
+                names->special = one_more(names->special, names->n_special, sizeof(name));
+                names->special[names->n_special++] = name;
+        }
+        return name.kind;
+}
+
+const char *job_names_add(JobNames *names, const char *list, size_t *ret_len) {
+        const char *start = list, *p = list;
+
+        for (int depth = 0;; p++) {
+                depth += (*p == '[') - (*p == ']');
+                if (*p && (*p != ',' || depth))
+                        continue;
+                if (p > start && !add_name(names, start, (size_t)(p - start))) {
+                        *ret_len = (size_t)(p - start);
+                        return start;
+                }
+                if (!*p)
+                        break;
+                start = p + 1;
+        }
+        if (names->n_plain)
+                qsort(names->plain, names->n_plain, sizeof(*names->plain), by_id);
+        return NULL;
+}
+
+static bool has_id(const JobNames *names, uint32_t id) {
+        return id && names->n_plain &&
+                bsearch(&id, names->plain, names->n_plain, sizeof(id), by_id);
+}
+
+bool job_names_plainly_mean(const JobNames *names, const Job *j) {
+        return has_id(names, j->id) || has_id(names, j->group_id);
+}
+
+bool job_names_mean(const JobNames *names, const Job *j) {
+        if (job_names_plainly_mean(names, j))
+                return true;
+        for (size_t i = 0; i < names->n_special; i++)
+                if (job_name_means(&names->special[i], j))
+                        return true;
+        return false;
 }

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * Knobs are lines `name=value` in the state's file `knobs`. Faults are lines in `faults/COMMAND`
  * (and `faults/all`): a kind, perhaps with `-done`, and `key=value` limits and details:
@@ -40,20 +42,19 @@ static const char *const fault_names[F_KINDS] = {
 
 /* ---- knobs ---- */
 
-static char *data;
+static char *knob_data;
 
 void knobs_reload(void) {
-        free(data);
-        data = NULL;
+        free(knob_data);
+        knob_data = NULL;
 }
 
 static const char *knob_file(void) {
-        if (!data) {
-                data = read_whole(state_path("knobs"), NULL);
-                if (!data)
-                        data = xstrdup("");
-        }
-        return data;
+        if (!knob_data)
+                knob_data = read_whole(state_path("knobs"), NULL);
+        if (!knob_data)
+                knob_data = xstrdup("");
+        return knob_data;
 }
 
 const char *knob(const char *name, const char *dflt) {

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * Which command this is, and where its state is: $STANDIN_STATE, else the folder named in the
  * file STATE beside the link that was called. The link's folder is looked up on PATH as the shell

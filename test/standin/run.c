@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * Jobs that really run: each has a runner, a detached process that waits until the job may start,
  * runs the script in a session of its own, keeps the time limit, and writes down how it ended.
@@ -24,7 +26,19 @@ const char *node_name(void) {
         return knob("node", "node1");
 }
 
+/* The test's hand may be in another pid namespace than the jobs; pids are not to be mixed up. */
+static uint64_t pid_space(void) {
+        static uint64_t space;
+        struct stat st;
+
+        if (!space)
+                space = stat("/proc/self/ns/pid", &st) < 0 ? 1 : (uint64_t)st.st_ino;
+        return space;
+}
+
 void runner_signal(const Job *j, int sig) {
+        if (j->pid_space != pid_space())
+                return; /* the runner looks by itself once a second */
         if (sig && j->session > 1)
                 kill(-j->session, sig);
         else if (!sig && j->runner > 1 && j->runner != getpid())
@@ -116,6 +130,26 @@ static void run_script(const Job *j) {
         dprintf(2, "slurmstepd-%s: error: execve(): %s: %s\n", node_name(), argv[0],
                 strerror(errno));
         _exit(errno == ENOENT ? 2 : errno);
+}
+
+void run_kill(Job *j) {
+        runner_signal(j, SIGKILL);
+        if (j->runner > 1 && j->pid_space == pid_space())
+                kill(j->runner, SIGKILL);
+        j->runner = j->session = 0;
+        j->flags &= ~(uint32_t)(JF_COMPLETING | JF_LAUNCHED);
+}
+
+void run_check(Job *j) {
+        if (j->runner < 2 || j->pid_space != pid_space() || kill(j->runner, 0) == 0 ||
+                errno != ESRCH)
+                return;
+        runner_signal(j, SIGKILL);
+        j->runner = j->session = 0;
+        j->flags &= ~(uint32_t)(JF_COMPLETING | JF_LAUNCHED);
+        if (j->state == JOB_RUNNING || j->state == JOB_SUSPENDED)
+                job_end(j, JOB_NODE_FAIL, 0, 0, now_ms());
+        truth_change(j, "runner-died");
 }
 
 /* ---- the runner ---- */
@@ -245,14 +279,9 @@ static void runner(uint32_t index) {
         int status = 0;
         int64_t completing;
         bool over_time;
-        sigset_t set;
         pid_t pid;
         Job *j;
 
-        sigemptyset(&set);
-        sigaddset(&set, SIGCHLD);
-        sigaddset(&set, SIGUSR1);
-        sigprocmask(SIG_SETMASK, &set, NULL);
         signal(SIGCHLD, SIG_DFL);
         j = claim(index);
         pid = start_script(j);
@@ -278,11 +307,19 @@ static void runner(uint32_t index) {
 
 void run_launch(Job *j) {
         uint32_t index = j->index;
+        sigset_t set, old;
         pid_t pid;
 
+        /* Blocked from its first moment on: the runner takes them when it is ready. */
+        sigemptyset(&set);
+        sigaddset(&set, SIGCHLD);
+        sigaddset(&set, SIGUSR1);
+        sigprocmask(SIG_BLOCK, &set, &old);
         j->flags |= JF_LAUNCHED;
         pid = fork_detached();
         if (pid == 0)
                 runner(index);
         j->runner = pid;
+        j->pid_space = pid_space();
+        sigprocmask(SIG_SETMASK, &old, NULL);
 }

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /* Between the scheduling (schedule.c) and the running (run.c) of jobs. */
 #pragma once
 

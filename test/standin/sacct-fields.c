@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * sacct's columns, and the past as the accounting knows it. What 22.05.8 prints for each kind of
  * row was read off a real one.

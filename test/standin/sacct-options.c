@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * sacct's options.
  */
@@ -11,32 +13,12 @@
 
 #define DEFAULT_FORMAT "JobID,JobName,Partition,Account,AllocCPUS,State,ExitCode"
 
-static void *one_more(void *v, size_t n, size_t size) {
-        v = realloc(v, (n + 1) * size);
-        if (!v)
-                die(99, "standin: out of memory");
-        return v;
-}
-
 static void take_jobs(SacctQuery *q, const char *list) {
-        int depth = 0;
+        size_t n = 0;
+        const char *bad = job_names_add(&q->names, list, &n);
 
-        for (const char *p = list, *start = list;; p++) {
-                depth += (*p == '[') - (*p == ']');
-                if (*p && (*p != ',' || depth))
-                        continue;
-                if (p > start) {
-                        q->names = one_more(q->names, q->n_names, sizeof(*q->names));
-                        q->names[q->n_names] = job_name_parse(start, (size_t)(p - start));
-                        if (!q->names[q->n_names].kind)
-                                die(1, "sacct: fatal: Bad job/step specified: %.*s",
-                                        (int)(p - start), start);
-                        q->n_names++;
-                }
-                if (!*p)
-                        break;
-                start = p + 1;
-        }
+        if (bad)
+                die(1, "sacct: fatal: Bad job/step specified: %.*s", (int)n, bad);
 }
 
 static void take_users(SacctQuery *q, const char *list) {
@@ -194,10 +176,10 @@ void sacct_parse(SacctQuery *q, int argc, char **argv) {
                         exit(1);
                 take_option(q, c);
         }
-        if (!q->n_users && !q->all_users && !q->n_names) {
+        if (!q->n_users && !q->all_users && !job_names_count(&q->names)) {
                 q->users = one_more(q->users, 0, sizeof(*q->users));
                 q->users[q->n_users++] = getuid();
         }
         if (q->start_ms < 0)
-                q->start_ms = q->n_names ? 0 : parse_when("midnight");
+                q->start_ms = job_names_count(&q->names) ? 0 : parse_when("midnight");
 }

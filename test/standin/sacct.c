@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * sacct: which jobs of the accounting's past are shown, and in which rows.
  */
@@ -13,9 +15,9 @@ static bool in_window(const SacctQuery *q, const Job *j, const View *v) {
         int64_t end = q->end_ms < 0 ? now_ms() : q->end_ms;
 
         /* A list of ids is answered whatever the times, unless a state is asked for as well. */
-        if (q->n_names && !q->have_states && q->end_ms < 0 && !q->start_ms)
+        if (job_names_count(&q->names) && !q->have_states && q->end_ms < 0 && !q->start_ms)
                 return true;
-        if (q->n_names)
+        if (job_names_count(&q->names))
                 return !v->end_ms || v->end_ms >= q->start_ms;
         /* Held, waiting for a dependency, to begin later: not eligible, so not in any window. */
         if (!j->eligible_ms || j->eligible_ms > end)
@@ -24,11 +26,10 @@ static bool in_window(const SacctQuery *q, const Job *j, const View *v) {
 }
 
 static bool named(const SacctQuery *q, const Job *j) {
-        if (!q->n_names)
+        if (!job_names_count(&q->names) || job_names_plainly_mean(&q->names, j))
                 return true;
-        for (size_t i = 0; i < q->n_names; i++)
-                if (job_name_means(&q->names[i], j) &&
-                        !(j->kind == JK_ARRAY && q->names[i].kind != 1))
+        for (size_t i = 0; i < q->names.n_special; i++)
+                if (job_name_means(&q->names.special[i], j) && j->kind != JK_ARRAY)
                         return true;
         return false;
 }
@@ -89,13 +90,16 @@ static void add_heading(Text *out, const SacctQuery *q) {
         }
 }
 
+/* A name with a step means that row alone. */
 static bool step_wanted(const SacctQuery *q, const Job *j, const char *step) {
-        if (!q->n_names)
+        if (!job_names_count(&q->names) || job_names_plainly_mean(&q->names, j))
                 return true;
-        for (size_t i = 0; i < q->n_names; i++)
-                if (job_name_means(&q->names[i], j) &&
-                        (!*q->names[i].step || !*step || !strcmp(q->names[i].step, step)))
-                        return *step || !*q->names[i].step;
+        for (size_t i = 0; i < q->names.n_special; i++) {
+                const JobName *n = &q->names.special[i];
+
+                if (job_name_means(n, j) && (!*n->step || !strcmp(n->step, step)))
+                        return true;
+        }
         return false;
 }
 
@@ -162,16 +166,23 @@ static void add_found(Found *f, const Job *j) {
         f->v[f->n++] = j;
 }
 
+static void find_id(const SacctQuery *q, Found *f, uint32_t id) {
+        for (const Job *j = db_find(id); j; j = job_at(j->previous)) {
+                if (!j->family_head && wanted(q, j))
+                        add_found(f, j);
+                for (const Job *m = job_at(j->family_head); m; m = job_at(m->family_next))
+                        if (wanted(q, m))
+                                add_found(f, m);
+        }
+}
+
 /* All lives of the jobs asked for, without a look at all the others. */
 static void find_named(const SacctQuery *q, Found *f) {
-        for (size_t i = 0; i < q->n_names; i++)
-                for (const Job *j = db_find(q->names[i].id); j; j = job_at(j->previous)) {
-                        if (!j->family_head && wanted(q, j))
-                                add_found(f, j);
-                        for (const Job *m = job_at(j->family_head); m; m = job_at(m->family_next))
-                                if (wanted(q, m))
-                                        add_found(f, m);
-                }
+        for (size_t i = 0; i < q->names.n_plain; i++)
+                if (!i || q->names.plain[i] != q->names.plain[i - 1])
+                        find_id(q, f, q->names.plain[i]);
+        for (size_t i = 0; i < q->names.n_special; i++)
+                find_id(q, f, q->names.special[i].id);
 }
 
 static size_t sort_found(Found *f) {
@@ -207,9 +218,9 @@ int main_sacct(int argc, char **argv) {
         db_lock();
         jobs_settle();
         q.seen_ms = now_ms() - knob_int("sacct_lag_ms", 0);
-        if (q.n_names)
+        if (job_names_count(&q.names))
                 find_named(&q, &found);
-        for (uint32_t i = 1; !q.n_names && i < db->count; i++)
+        for (uint32_t i = 1; !job_names_count(&q.names) && i < db->count; i++)
                 if (wanted(&q, job_at(i)))
                         add_found(&found, job_at(i));
         n = sort_found(&found);

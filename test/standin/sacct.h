@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /* sacct's rows and columns. */
 #pragma once
 
@@ -45,8 +47,7 @@ typedef struct SacctQuery {
         const Column *columns[COLUMNS_MAX];
         int widths[COLUMNS_MAX]; /* negative: left */
         size_t n_columns;
-        JobName *names;
-        size_t n_names;
+        JobNames names;
         uint32_t *users;
         size_t n_users;
         int64_t start_ms, end_ms; /* the window; end -1: now */

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * The controller's part of a submission: whether the request is acceptable, and the records that
  * it becomes.

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * All of sbatch 22.05's options, so that a test fails where the real one would; those that change
  * nothing here are read and forgotten. Precedence is the caller's: script, environment, command

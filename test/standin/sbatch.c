@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * sbatch. The client's part (options, the script, the answer) is this process; the controller's
  * part, which takes the job in, is a child in a session of its own, so that whoever kills sbatch

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /* sbatch's options, from the command line, the environment and the script. */
 #pragma once
 

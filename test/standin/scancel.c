@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * scancel. As with the real one, a job that nobody knows is no error unless -v is given.
  */

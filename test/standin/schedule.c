@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * Which jobs may start, and what they find when they do: environment and names of output files.
  */

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * scontrol: show, hold, release, requeue, suspend, update of the partition, ping.
  */

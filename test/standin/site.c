@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * sinfo and sacctmgr: what the site offers, from the knobs. As much of them as setup and doctor
  * ask for.

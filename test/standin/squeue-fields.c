@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * squeue's columns: their headings and what they hold, as 22.05.8 prints them.
  */

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * squeue: options and which jobs are shown. What a column holds is in squeue-fields.c.
  */
@@ -15,21 +17,12 @@
 typedef struct Query {
         bool no_header, expand, all_states, have_states;
         bool states[JOB_STATES + 1];
-        JobName *names;
-        size_t n_names;
+        JobNames names;
         const char *format, *long_format, *partitions, *accounts, *qos, *job_names;
         bool have_user;
         uint32_t *users;
         size_t n_users;
 } Query;
-
-static void *add_slot(void *v, size_t *n, size_t size) {
-        v = realloc(v, (*n + 1) * size);
-        if (!v)
-                die(99, "standin: out of memory");
-        ++*n;
-        return v;
-}
 
 static void take_states(Query *q, const char *list) {
         q->have_states = true;
@@ -59,20 +52,11 @@ static void take_states(Query *q, const char *list) {
 }
 
 static void take_jobs(Query *q, const char *list) {
-        int depth = 0;
+        size_t n = 0;
+        const char *bad = job_names_add(&q->names, list, &n);
 
-        for (const char *p = list, *start = list;; p++) {
-                depth += (*p == '[') - (*p == ']');
-                if (*p && (*p != ',' || depth))
-                        continue;
-                q->names = add_slot(q->names, &q->n_names, sizeof(*q->names));
-                q->names[q->n_names - 1] = job_name_parse(start, (size_t)(p - start));
-                if (!q->names[q->n_names - 1].kind)
-                        die(1, "squeue: error: Invalid job id: %.*s", (int)(p - start), start);
-                if (!*p)
-                        break;
-                start = p + 1;
-        }
+        if (bad)
+                die(1, "squeue: error: Invalid job id: %.*s", (int)n, bad);
 }
 
 static void take_users(Query *q, const char *list) {
@@ -85,8 +69,8 @@ static void take_users(Query *q, const char *list) {
 
                 if (!pw && !number)
                         die(0, "squeue: error: Invalid user: %s\n", u);
-                q->users = add_slot(q->users, &q->n_users, sizeof(*q->users));
-                q->users[q->n_users - 1] = pw ? pw->pw_uid : (uint32_t)strtoul(u, NULL, 10);
+                q->users = one_more(q->users, q->n_users, sizeof(*q->users));
+                q->users[q->n_users++] = pw ? pw->pw_uid : (uint32_t)strtoul(u, NULL, 10);
         }
         free(copy);
 }
@@ -222,19 +206,21 @@ static bool state_wanted(const Query *q, const Job *j) {
         return completing ? q->states[STATE_COMPLETING] : q->states[j->state];
 }
 
+static bool named(const Query *q, const Job *j) {
+        return !job_names_count(&q->names) || job_names_mean(&q->names, j);
+}
+
 static bool wanted(const Query *q, const Job *j) {
-        bool named = !q->n_names, users = !q->have_user;
+        bool users = !q->have_user;
 
         /* An earlier life: only the latest is in the controller's memory. */
         if (db_find(j->id) != j && !(j->flags & JF_OTHERS))
                 return false;
-        for (size_t i = 0; i < q->n_names && !named; i++)
-                named = job_name_means(&q->names[i], j);
         for (size_t i = 0; i < q->n_users && !users; i++)
                 users = q->users[i] == j->uid;
-        return named && users && state_wanted(q, j) && in_list(q->partitions, j, JS_PARTITION) &&
-                in_list(q->accounts, j, JS_ACCOUNT) && in_list(q->qos, j, JS_QOS) &&
-                in_list(q->job_names, j, JS_NAME);
+        return named(q, j) && users && state_wanted(q, j) &&
+                in_list(q->partitions, j, JS_PARTITION) && in_list(q->accounts, j, JS_ACCOUNT) &&
+                in_list(q->qos, j, JS_QOS) && in_list(q->job_names, j, JS_NAME);
 }
 
 /* Slurm's own order: by state, then by priority, which the held ones have none of. */
@@ -260,21 +246,18 @@ static void add_row(Text *out, const Query *q, const Job *j) {
 static void add_job(Text *out, const Query *q, const Job *j) {
         bool each = q->expand;
 
-        for (size_t i = 0; i < q->n_names; i++)
-                each |= q->names[i].kind == 2;
+        for (size_t i = 0; i < q->names.n_special; i++)
+                each |= q->names.special[i].kind == 2;
         if (j->kind != JK_ARRAY || !each) {
                 add_row(out, q, j);
                 return;
         }
         for (uint32_t t = 0; t < ARRAY_TASKS_MAX; t++) {
                 Job task = *j;
-                bool named = !q->n_names;
 
                 task.kind = JK_TASK;
                 task.task = t;
-                for (size_t i = 0; i < q->n_names && !named; i++)
-                        named = job_name_means(&q->names[i], &task);
-                if (task_in(j->tasks, t) && named)
+                if (task_in(j->tasks, t) && named(q, &task))
                         add_row(out, q, &task);
         }
 }
@@ -283,9 +266,9 @@ static void add_job(Text *out, const Query *q, const Job *j) {
 static void check_known(const Query *q) {
         const Job *j;
 
-        if (q->n_names != 1)
+        if (job_names_count(&q->names) != 1)
                 return;
-        j = db_find(q->names[0].id);
+        j = db_find(q->names.n_plain ? q->names.plain[0] : q->names.special[0].id);
         if (j && j->family_head)
                 for (const Job *m = job_at(j->family_head); m && job_forgotten(j);
                         m = job_at(m->family_next))

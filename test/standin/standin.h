@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * standin-slurm: a stand-in for the client commands of Slurm 22.05, for tests.
  *
@@ -44,6 +46,8 @@ const char *text_str(const Text *t);
 void text_free(Text *t);
 
 void *xcalloc(size_t n, size_t size);
+/* Room for one more in an array of n. */
+void *one_more(void *array, size_t n, size_t size);
 char *xstrdup(const char *s);
 void die(int code, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));
 
@@ -150,6 +154,7 @@ typedef struct Job {
         uint32_t nodes, cpus, cancel_uid, restarts, priority;
         uint32_t umask;
         int32_t runner, session; /* pids; session leads the script's process group */
+        uint64_t pid_space;      /* the pid namespace in which they mean something */
         int32_t exit_code, exit_signal, derived_code;
         uint32_t max_rss_kb, cpu_ms;
         int64_t created_ms; /* when this record came to be, for the accounting's lag */
@@ -240,12 +245,31 @@ bool job_name_means(const JobName *n, const Job *j);
 /* Calls fn for each record meant, latest lives only; returns how many there were. */
 size_t job_name_each(const JobName *n, void (*fn)(Job *, void *), void *arg);
 
+/* Thousands of ids at once, as a poll asks for them. */
+typedef struct JobNames {
+        uint32_t *plain; /* ids alone, sorted */
+        size_t n_plain;
+        JobName *special; /* with task, part or step */
+        size_t n_special;
+} JobNames;
+/* Adds a comma list; answers NULL, or where there is no job's name, and how long that is. */
+const char *job_names_add(JobNames *names, const char *list, size_t *ret_len);
+static inline size_t job_names_count(const JobNames *names) {
+        return names->n_plain + names->n_special;
+}
+bool job_names_plainly_mean(const JobNames *names, const Job *j);
+bool job_names_mean(const JobNames *names, const Job *j);
+
 /* ---- run.c: jobs that really run ---- */
 
 /* Starts what may start. Lock held. */
 void schedule(void);
 /* Sends the runner and its script a signal; sig 0: tells the runner to look at the job again. */
 void runner_signal(const Job *j, int sig);
+/* Kills all that runs for the job, at once. */
+void run_kill(Job *j);
+/* A job whose runner was killed from outside is a job whose node died. */
+void run_check(Job *j);
 const char *node_name(void);
 /* The file's name with Slurm's % put in, absolute. */
 void expand_output(Text *t, const Job *j, const char *pattern);

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A stand-in Slurm for a test: a folder of commands, a state folder, and the test's hand in it.
 
     slurm = StandIn(tmp_path, "build/standin/standin-slurm", mode="norun")

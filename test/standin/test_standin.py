@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The stand-in itself: what the tests of FlowCron rely on. pytest test/standin"""
 
 import concurrent.futures
@@ -590,3 +591,22 @@ def test_calls_are_counted(quiet):
     quiet.sacct("JobID")
     assert [len(quiet.calls(c)) for c in ("squeue", "sacct", "sbatch")] == [1, 2, 0]
     assert quiet.calls("sacct")[0]["argv"] == ["sacct", "-n", "-P", "-o", "JobID"]
+
+
+def test_a_runner_that_dies_is_a_node_that_fails(slurm):
+    job = slurm.submit("--comment=t", text="#!/bin/sh\nsleep 600\n")
+    slurm.wait_state(job, "RUNNING")
+    os.kill(slurm.job(job)["runner"], signal.SIGKILL)
+    slurm.wait_state(job, "NODE_FAIL")
+    assert slurm.run("scontrol", "requeue", str(job)).returncode == 0
+    slurm.wait_state(job, "RUNNING")
+    slurm.set_state(job, "NODE_FAIL")
+    assert slurm.job(job)["runner"] == 0
+    assert slurm.sacct("State", "-X", "-D") == ["REQUEUED", "NODE_FAIL"]
+
+
+def test_thousands_of_ids_at_once(quiet):
+    jobs = [quiet.submit() for _ in range(300)]
+    asked = ",".join(map(str, [*range(20000, 26000), *jobs]))
+    assert len(quiet.squeue("%i", "-j", asked)) == 300
+    assert len(quiet.sacct("JobID", "-D", "-j", asked, "-S", "now-1day")) == 300

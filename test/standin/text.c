@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * Strings that grow, times as Slurm writes them, small files. Nothing here fails softly: a test
  * tool that is out of memory ends.
@@ -38,6 +40,16 @@ char *xstrdup(const char *s) {
         if (!p)
                 die(99, "standin: out of memory");
         return p;
+}
+
+void *one_more(void *array, size_t n, size_t size) {
+        /* By doubling: the array was grown when n reached a power of two. */
+        if (n && (n & (n - 1)))
+                return array;
+        array = realloc(array, (n ? n * 2 : 1) * size);
+        if (!array)
+                die(99, "standin: out of memory");
+        return array;
 }
 
 void text_add_bytes(Text *t, const void *s, size_t n) {

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * What really happened, kept apart from everything the commands answer: `truth.log` has a line for
  * each submission accepted, each script started and ended, each change; `calls.log` one for each

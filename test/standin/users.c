@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * Users: their names, and somebody else's jobs for the faults that show them.
  */
