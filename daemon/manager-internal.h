@@ -20,7 +20,6 @@
 int manager_signals(Manager *m);
 int manager_timers(Manager *m);
 int manager_take_lease(Manager *m, Error *e);
-int manager_check_fence(Manager *m, const Replay *replay, Error *e);
 void manager_say_ready(Manager *m);
 void manager_drop_sources(Manager *m);
 bool manager_pass_is_over(const Manager *m);

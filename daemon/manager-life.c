@@ -119,17 +119,6 @@ int manager_take_lease(Manager *m, Error *e) {
         }
 }
 
-int manager_check_fence(Manager *m, const Replay *replay, Error *e) {
-        while (lease_fence(m->lease) <= replay->fence) {
-                /* Somebody removed the lease files; the numbers must not begin anew, or the log's order would be lost. */
-                int r = lease_raise(&m->lease, replay->fence + 1, e);
-
-                if (r != 0)
-                        return r < 0 ? r : -EOWNERDEAD;
-        }
-        return 0;
-}
-
 static int on_lease_timer(sd_event_source *s, uint64_t usec _unused_, void *userdata) {
         Manager *m = userdata;
         int r = lease_renew(m->lease);

@@ -196,9 +196,6 @@ static int replay(Manager *m, Error *e) {
         if (replay.warnings)
                 log_warning("The event log was read with %zu damaged lines: %s", replay.damaged,
                         replay.warnings);
-        r = manager_check_fence(m, &replay, e);
-        if (r < 0)
-                return r;
         return eventlog_new(m->layout->fd[PLACE_STATE], replay.next_seq, lease_fence(m->lease),
                 &m->eventlog, e);
 }
