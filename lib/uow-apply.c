@@ -114,8 +114,6 @@ static int apply_staged(Uow *n, const Event *e) {
 static int apply_submitting(Uow *n, const Event *e) {
         int deferrals = n->deferrals;
 
-        if (!n->script || n->cancelling)
-                return UOW_E_STATE;
         clear_job(n);
         n->deferrals = deferrals;
         n->phase = PHASE_SUBMITTING;
@@ -124,8 +122,6 @@ static int apply_submitting(Uow *n, const Event *e) {
 }
 
 static int apply_deferred(Uow *n, const Event *e) {
-        if (n->phase != PHASE_SUBMITTING)
-                return UOW_E_STATE;
         n->phase = PHASE_NONE;
         n->deferrals++;
         return take_text(&n->reason, e, "reason");
@@ -191,8 +187,6 @@ static int apply_requeued(Uow *n, const Event *e) {
 }
 
 static int apply_finished(Uow *n, const Event *e) {
-        if (n->phase != PHASE_SETTLING)
-                return UOW_E_STATE;
         n->phase = PHASE_NONE;
         n->held = n->cancelling = false;
         n->finished = n->filed = e->time;
@@ -267,13 +261,21 @@ static int (*const handlers[_EVENT_TYPE_MAX])(Uow *n, const Event *e) = {
         [EVENT_FOLDER] = apply_folder,
 };
 
-/* Between an outcome and its filing, on the way out, and once elsewhere, the rest of the table does not apply. */
-static bool is_closed_to(const Uow *u, EventType type) {
-        if (type == EVENT_FOLDER || type == EVENT_PURGED)
+bool uow_allows(const Uow *u, EventType type) {
+        UowState to;
+
+        if (state_next(u->state, type, &to) != 0)
                 return false;
-        if (u->phase == PHASE_SETTLING)
-                return type != EVENT_FINISHED;
-        return (u->purging || u->moved_to) && type != EVENT_PURGING;
+        if (type == EVENT_FOLDER || type == EVENT_PURGED)
+                return true;
+        /* Between the decision on the outcome and its filing nothing may interfere, and nothing is filed undecided. */
+        if ((u->phase == PHASE_SETTLING) != (type == EVENT_FINISHED))
+                return false;
+        if (u->purging || u->moved_to)
+                return type == EVENT_PURGING;
+        if (type == EVENT_SUBMITTING)
+                return u->script && !u->cancelling;
+        return type != EVENT_DEFERRED || u->phase == PHASE_SUBMITTING;
 }
 
 /* Let go of the strings that are in @gone but not in @kept. */
@@ -290,8 +292,7 @@ int uow_apply(Uow *u, const Event *e) {
         Uow next = *u;
         int r;
 
-        r = state_next(u->state, e->type, &next.state);
-        if (r != 0 || is_closed_to(u, e->type))
+        if (!uow_allows(u, e->type) || state_next(u->state, e->type, &next.state) != 0)
                 return UOW_E_STATE;
         if (u->state == UOW_QUEUED && e->attempt != u->attempt)
                 return -EBADMSG;

@@ -70,6 +70,9 @@ DEFINE_CLEANUP(Uow *, uow_free)
  */
 int uow_apply(Uow *u, const Event *e);
 
+/** uow_allows() - whether uow_apply() would take an event of this kind now, as far as its data does not matter. */
+bool uow_allows(const Uow *u, EventType type);
+
 /**
  * uow_orphan() - a record for a Unit of Work whose first events are lost, of which @e is the first that is known
  * It is quarantined, called by its id, and in the state that @e leads to as far as can be told. NULL without memory.
