@@ -209,6 +209,8 @@ int eventlog_checkpoint_write(
         const LogCheckpoint c = { .seq = seq, .fence = fence };
         int r;
 
+        if (seq == 0)
+                return 0; /* before the first event there is nothing to keep */
         if (!is_of(set, seq))
                 return error_set(e, -EAGAIN, "the records are ahead of event %" PRIu64, seq);
         r = list_as_owner(statedir, fence, &l, e);
