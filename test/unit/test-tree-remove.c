@@ -14,32 +14,29 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 
 #include "text.h"
 #include "tree-place.h"
 
-/* Swap a folder for a link to the outside and back, until killed. Other names for the tree's parts keep it all in motion. */
-static pid_t start_swapper(const Place *p) {
-        pid_t pid = fork();
-
-        assert_true(pid >= 0);
-        if (pid > 0)
-                return pid;
+/* Swap folders for a link to the outside, or for others, and back, until killed. */
+static void start_swapper(Place *p) {
+        p->helper = fork();
+        assert_true(p->helper >= 0);
+        if (p->helper > 0)
+                return;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         mkdirat(p->fd, "spare", 0700);
         for (;;) {
-                symlinkat("../outside", p->fd, "spare-link");
-                renameat2(p->tree, "a", p->fd, "spare-link", RENAME_EXCHANGE);
-                renameat2(p->tree, "a", p->fd, "spare-link", RENAME_EXCHANGE);
+                /* A folder is left under this name when "a" was removed while it was the link. */
+                unlinkat(p->fd, "link/b", AT_REMOVEDIR);
+                unlinkat(p->fd, "link", AT_REMOVEDIR);
+                symlinkat("../outside", p->fd, "link");
+                for (unsigned i = 0; i < 10; i++)
+                        renameat2(p->tree, "a", p->fd, "link", RENAME_EXCHANGE);
                 renameat2(p->tree, "d/d/d", p->fd, "spare", RENAME_EXCHANGE);
                 renameat2(p->tree, "d/d/d", p->fd, "spare", RENAME_EXCHANGE);
         }
-}
-
-static void stop_swapper(pid_t pid) {
-        int status;
-
-        assert_int_equal(kill(pid, SIGKILL), 0);
-        assert_int_equal(waitpid(pid, &status, 0), pid);
 }
 
 static int never_outside(const WalkEntry *e, void *userdata) {
@@ -48,37 +45,42 @@ static int never_outside(const WalkEntry *e, void *userdata) {
         return 0;
 }
 
+/* Thirty folders one in the other, more than a walk keeps open; parts may be swapped while they are made. */
+static void make_deep_again(const Place *p) {
+        int fd = dup(p->tree);
+
+        for (unsigned i = 0; i < 30 && fd >= 0; i++) {
+                int next;
+
+                mkdirat(fd, "d", 0700);
+                next = dir_open_at(fd, "d");
+                safe_close(fd);
+                fd = next;
+        }
+        safe_close(fd);
+}
+
 static void test_race(void **state) {
         enum {
-                ROUNDS = 150
+                ROUNDS = 100,
+                LOOKS = 20
         };
         Place *p = *state;
-        pid_t pid = start_swapper(p);
 
+        start_swapper(p);
         for (unsigned i = 0; i < ROUNDS; i++) {
-                int r;
-
-                mkdirat(p->tree, "a", 0700);
-                mkdirat(p->tree, "a/b", 0700);
-                mkdirat(p->tree, "d", 0700);
-                mkdirat(p->tree, "d/d", 0700);
-                mkdirat(p->tree, "d/d/d", 0700);
-                r = dir_open_at(p->tree, "d/d/d");
-                for (unsigned k = 0; r >= 0 && k < 30; k++) {
-                        int next;
-
-                        mkdirat(r, "d", 0700);
-                        next = dir_open_at(r, "d");
-                        safe_close(r);
-                        r = next;
-                }
-                safe_close(r);
+                make_deep_again(p);
                 assert_int_equal(tree_walk(p->fd, "tree", never_outside, NULL), 0);
-                tree_remove(p->tree, "a");
+                for (unsigned k = 0; k < LOOKS; k++) {
+                        mkdirat(p->tree, "a", 0700);
+                        mkdirat(p->tree, "a/b", 0700);
+                        tree_walk(p->tree, "a", never_outside, NULL);
+                        tree_remove(p->tree, "a");
+                }
                 tree_remove(p->tree, "d");
                 assert_outside_untouched(p);
         }
-        stop_swapper(pid);
+        stop_helper(p);
         assert_outside_untouched(p);
         assert_int_equal(tree_remove(p->fd, "tree"), 0);
 }

@@ -4,6 +4,7 @@
 /* A place in /tmp for each test about trees: `tree` to work on, `outside` that nothing may touch. */
 
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -24,6 +25,7 @@
 typedef struct Place {
         char path[64];
         int fd, tree, outside;
+        pid_t helper; /* a child that runs until the test is over; 0: none */
 } Place;
 
 static inline int place_setup(void **state) {
@@ -44,10 +46,20 @@ static inline int place_setup(void **state) {
         return file_create_at(p->outside, "dear", "dear", 4, 0600);
 }
 
+static inline void stop_helper(Place *p) {
+        if (p->helper > 0) {
+                kill(p->helper, SIGKILL);
+                waitpid(p->helper, NULL, 0);
+        }
+        p->helper = 0;
+}
+
 static inline int place_teardown(void **state) {
         Place *p = *state;
-        int r = tree_remove(AT_FDCWD, p->path);
+        int r;
 
+        stop_helper(p);
+        r = tree_remove(AT_FDCWD, p->path);
         safe_close(p->fd);
         safe_close(p->tree);
         safe_close(p->outside);
