@@ -94,7 +94,7 @@ static int read_process(int pid, char *ret_state, uint64_t *ret_start) {
 }
 
 void lease_record_self(LeaseRecord *r, uint64_t fence) {
-        char state;
+        char state = 0;
 
         *r = (LeaseRecord){ .fence = fence, .pid = getpid(), .since = clock_now(), .counter = 1 };
         if (gethostname(r->host, sizeof(r->host)) < 0)
@@ -187,8 +187,8 @@ static bool is_here(const LeaseRecord *r, const LeaseRecord *self) {
 
 /* By the process table of this kernel. kill() comes first: that /proc does not show a process proves nothing (hidepid). */
 static Life process_life(const LeaseRecord *r) {
-        uint64_t start;
-        char state;
+        uint64_t start = 0;
+        char state = 0;
 
         if (r->pid <= 0)
                 return LIFE_UNKNOWN;
@@ -300,9 +300,11 @@ int lease_read(int statedir, LeaseOwner *ret) {
         int k;
 
         k = lease_highest(statedir, &fence);
+        if (k == 0 && fence == 0)
+                return -ENOENT;
         if (k == 0)
-                k = fence > 0 ? read_record(statedir, fence, &r) : -ENOENT;
-        if (k < 0)
+                k = read_record(statedir, fence, &r);
+        if (k != 0)
                 return k;
         lease_record_self(&self, 0);
         describe(&r, &self, life(statedir, &r, &self, &watch), ret);

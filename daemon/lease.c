@@ -64,7 +64,7 @@ static int write_record(Lease *l) {
 }
 
 static int create_file(Lease *l) {
-        struct stat st;
+        struct stat st = { 0 };
         int r;
 
         CRASH_POINT("lease-acquire-before-create");

@@ -17,9 +17,8 @@
 static uint64_t seq;
 
 static int post_at(Uow *u, EventType type, int attempt, const char *data) {
-        Event e = {
-                .seq = ++seq, .time = START + seq * USEC_PER_SEC, .type = type, .attempt = attempt
-        };
+        uint64_t n = ++seq;
+        Event e = { .seq = n, .time = START + n * USEC_PER_SEC, .type = type, .attempt = attempt };
         int r;
 
         strcpy(e.id, ID);

@@ -14,7 +14,8 @@
 static uint64_t seq;
 
 static int post(UowSet *s, const char *id, EventType type, cJSON *data) {
-        Event e = { .seq = ++seq, .time = seq * USEC_PER_SEC, .type = type, .data = data };
+        uint64_t n = ++seq;
+        Event e = { .seq = n, .time = n * USEC_PER_SEC, .type = type, .data = data };
         const Uow *u = uowset_get(s, id);
         int r;
 
