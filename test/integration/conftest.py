@@ -126,10 +126,12 @@ def slurm_cluster():
         return
     folder = make_root_dir()
     cluster = Slurm(folder / "slurm")
-    cluster.up()
-    yield cluster
-    cluster.down()
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        cluster.up()
+        yield cluster
+    finally:
+        cluster.down()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
@@ -159,7 +161,9 @@ def user_systemd(users):
     """systemd as process 1 of a namespace, with a user manager for fcuser1."""
     folder = make_root_dir()
     systemd = UserSystemd(TOOLS / "user-systemd", folder / "systemd", users[0])
-    systemd.up()
-    yield systemd
-    systemd.down()
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        systemd.up()
+        yield systemd
+    finally:
+        systemd.down()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -76,7 +76,7 @@ class Slurm:
         return self.run("squeue", "-h", "-o", "%A", *only).split()
 
     def job_count(self, token, since=None):
-        """How many jobs accounting knows whose submit line holds this: never more than 1 a token."""
+        """How many jobs accounting knows whose submit line holds this: at most 1 a token."""
         since = since or time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() - 3600))
         out = self.run("sacct", "-a", "-X", "-P", "-n", "-D", "-S", since, "-o",
                        "JobIDRaw,SubmitLine")

@@ -283,8 +283,8 @@ class Instance:
                     and (phase is None or last.get("phase") == phase) and last)
 
         wanted = " ".join(filter(None, (state, outcome, phase)))
-        return wait_until(reached, lambda: f"{name!r} to be {wanted}; it is {last}\n{self.trouble()}",
-                          timeout)
+        return wait_until(
+            reached, lambda: f"{name!r} to be {wanted}; it is {last}\n{self.trouble()}", timeout)
 
     def wait_finished(self, name, outcome="succeeded", timeout=None):
         """Waits until it is over, however it ended, and asserts how."""

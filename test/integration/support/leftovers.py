@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ends what a test left running: jobs outlive the daemon on purpose, and a killed daemon leaves them."""
+"""Ends what a test left running: jobs outlive the daemon, on purpose."""
 
 import os
 import pathlib

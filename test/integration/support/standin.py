@@ -65,7 +65,7 @@ class Standin:
         new.rename(path)
 
     def ctl(self, *args):
-        """The stand-in's own orders, as ctl("set", job_id, "NODE_FAIL"); returns what it printed."""
+        """The stand-in's own orders, as ctl("set", id, "NODE_FAIL"); returns what it printed."""
         argv = as_user(self.user, [self.bin / "standin-slurm", *map(str, args)])
         return subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True,
                               errors="surrogateescape").stdout
@@ -75,7 +75,7 @@ class Standin:
         return [json.loads(line) for line in self.ctl("list").splitlines()]
 
     def end(self, job_id, state="COMPLETED", **details):
-        """Brings a job to its end: end(7, "FAILED", exit=3), end(7, "OUT_OF_MEMORY", rss=48000000)."""
+        """Ends a job: end(7, "FAILED", exit=3), end(7, "OUT_OF_MEMORY", rss=48000000)."""
         self.ctl("set", job_id, state, *(f"{key}={value}" for key, value in details.items()))
 
     def hold_jobs(self):
