@@ -33,7 +33,7 @@ static const SbatchOption long_options[] = {
         { "cores-per-socket", SBATCH_REQUIRED, SBATCH_OTHER },
         { "cpu-freq", SBATCH_REQUIRED, SBATCH_OTHER },
         { "cpus-per-gpu", SBATCH_REQUIRED, SBATCH_OTHER },
-        { "cpus-per-task", SBATCH_REQUIRED, SBATCH_OTHER },
+        { "cpus-per-task", SBATCH_REQUIRED, SBATCH_CPUS_PER_TASK },
         { "deadline", SBATCH_REQUIRED, SBATCH_OTHER },
         { "delay-boot", SBATCH_REQUIRED, SBATCH_OTHER },
         { "dependency", SBATCH_REQUIRED, SBATCH_OTHER },
@@ -78,7 +78,7 @@ static const SbatchOption long_options[] = {
         { "nodefile", SBATCH_REQUIRED, SBATCH_OTHER },
         { "nodelist", SBATCH_REQUIRED, SBATCH_OTHER },
         { "nodes", SBATCH_REQUIRED, SBATCH_OTHER },
-        { "ntasks", SBATCH_REQUIRED, SBATCH_OTHER },
+        { "ntasks", SBATCH_REQUIRED, SBATCH_NTASKS },
         { "ntasks-per-core", SBATCH_REQUIRED, SBATCH_OTHER },
         { "ntasks-per-gpu", SBATCH_REQUIRED, SBATCH_OTHER },
         { "ntasks-per-node", SBATCH_REQUIRED, SBATCH_OTHER },
@@ -147,10 +147,14 @@ static SbatchMeaning short_meaning(char c) {
                 return SBATCH_ACCOUNT;
         case 'a':
                 return SBATCH_ARRAY;
+        case 'c':
+                return SBATCH_CPUS_PER_TASK;
         case 'H':
                 return SBATCH_HOLD;
         case 'M':
                 return SBATCH_CLUSTERS;
+        case 'n':
+                return SBATCH_NTASKS;
         case 'p':
                 return SBATCH_PARTITION;
         case 'q':

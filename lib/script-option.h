@@ -17,6 +17,8 @@ typedef enum SbatchMeaning {
         SBATCH_TIME,
         SBATCH_COMMENT,
         SBATCH_ARRAY,
+        SBATCH_CPUS_PER_TASK,
+        SBATCH_NTASKS,
         _SBATCH_FORBIDDEN, /* from here on: the job could not be followed */
         SBATCH_WAIT = _SBATCH_FORBIDDEN,
         SBATCH_TEST_ONLY,

@@ -141,13 +141,22 @@ static int apply(const Reader *r, SbatchMeaning meaning, const char *value) {
 
         if (isempty(value))
                 return 0;
-        if (meaning == SBATCH_COMMENT)
-                return strdup_to(&r->script->comment, value);
-        if (meaning == SBATCH_ARRAY)
-                return strdup_to(&r->script->array, value);
         if (meaning < ELEMENTSOF(bits))
                 r->script->set |= bits[meaning];
-        return 0;
+        switch (meaning) {
+        case SBATCH_COMMENT:
+                return strdup_to(&r->script->comment, value);
+        case SBATCH_ARRAY:
+                return strdup_to(&r->script->array, value);
+        case SBATCH_TIME:
+                return strdup_to(&r->script->time, value);
+        case SBATCH_CPUS_PER_TASK:
+                return strdup_to(&r->script->cpus_per_task, value);
+        case SBATCH_NTASKS:
+                return strdup_to(&r->script->ntasks, value);
+        default:
+                return 0;
+        }
 }
 
 /* The word at *@i and, if it takes one, its value in the next; *@i is left behind them. */

@@ -16,7 +16,7 @@
 
 /**
  * script_sbatch() - what the script asks of Slurm
- * Fills @s: comment, set, array, hetjob (what is there already is replaced).
+ * Fills @s: comment, set, array, time, cpus_per_task, ntasks, hetjob (what is there already is replaced).
  * Returns 0; UOW_E_REJECTED with the reason in @e for an option with which the job can't be
  * followed; -ENOMEM. What sbatch itself refuses (unknown options, open quotes) is passed over: its
  * own words are better.

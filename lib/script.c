@@ -19,6 +19,9 @@ void script_done(Script *s) {
         free(s->target);
         free(s->comment);
         free(s->array);
+        free(s->time);
+        free(s->cpus_per_task);
+        free(s->ntasks);
         *s = (Script){ 0 };
 }
 

@@ -28,6 +28,7 @@ typedef struct Script {
         char *comment; /* what `#SBATCH --comment` asks for, or NULL */
         unsigned set;  /* SCRIPT_SETS_…: what the script asks for itself */
         char *array;   /* text of `#SBATCH --array`, or NULL */
+        char *time, *cpus_per_task, *ntasks; /* likewise */
         bool hetjob;
 } Script;
 
