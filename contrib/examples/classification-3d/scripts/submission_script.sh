@@ -53,8 +53,10 @@ done)
 last=0
 optimiser=
 for file in Class3D/run_*optimiser.star; do
-    number=${file%_optimiser.star}
-    number=$((10#${number##*_it}))
+    stem=${file%_optimiser.star}
+    [[ -s $file && -s ${stem}_model.star && -s ${stem}_data.star ]] || continue
+    number=${stem##*_it}
+    number=$((10#$number))
     if ((number > last)); then
         last=$number
         optimiser=$file

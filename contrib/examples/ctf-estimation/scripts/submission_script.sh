@@ -42,6 +42,7 @@ command -v csh >/dev/null || fail "No csh on $(hostname); RELION needs it to sta
 compgen -G "$micrographs" >/dev/null ||
     fail "No micrographs: nothing is called $micrographs. Edit the line 'micrographs='."
 
+mkdir -p Import
 relion_import --do_micrographs --i "$micrographs" --odir Import/ --ofile micrographs.star \
     --optics_group_name opticsGroup1 --angpix "$pixel_size" --kV "$voltage" --Cs "$cs" \
     --Q0 "$amplitude_contrast"

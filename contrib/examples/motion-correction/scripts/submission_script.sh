@@ -48,6 +48,7 @@ if [[ $movies == *.eer ]]; then
     options+=(--eer_grouping "$eer_grouping")
 fi
 
+mkdir -p Import
 relion_import --do_movies --i "$movies" --odir Import/ --ofile movies.star \
     --optics_group_name opticsGroup1 --angpix "$pixel_size" --kV "$voltage" --Cs "$cs" \
     --Q0 "$amplitude_contrast"

@@ -21,8 +21,7 @@ int main(int argc, char **argv) {
         }
         MPI_Reduce(&part, &pi, 1, MPI_DOUBLE, MPI_SUM, 0, MPI_COMM_WORLD);
         if (rank == 0)
-                printf("%d processes: pi is %.12f, wrong by %.1e\n", size, pi,
-                        fabs(pi - acos(-1)));
+                printf("%d processes: pi is %.12f, wrong by %.1e\n", size, pi, fabs(pi - acos(-1)));
         MPI_Finalize();
         return 0;
 }

@@ -26,7 +26,9 @@ command -v "${launcher[0]}" >/dev/null || fail "No ${launcher[0]} here. Edit the
 
 mkdir -p results
 mpicc -O2 -o results/pi scripts/pi.c -lm
-"${launcher[@]}" results/pi 400000000 | tee results/pi.txt
+"${launcher[@]}" results/pi 400000000 | tee results/pi.txt ||
+    fail "The program did not run to its end; its messages are above. If it did not even start," \
+        "edit the line 'launcher='."
 
 # Without the right kind of MPI, each process believes that it is alone.
 expected=${SLURM_NTASKS:-1}
