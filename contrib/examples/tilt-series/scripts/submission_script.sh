@@ -10,7 +10,8 @@
 
 # ---- EDIT: your data ----
 # Each tilt series is data/NAME.mrc (or .st) with its tilt angles, one a line, in data/NAME.rawtlt
-# (or .tlt), in the order of the images.
+# (or .tlt), in the order of the images. For dose weighting, a second column says when the image was
+# taken: 1 for the first, and so on.
 pixel_size=1.5 # Å, of the tilt series
 voltage=300    # kV
 dose=3.0       # electrons/Å² of one image; 0: no dose weighting
@@ -26,7 +27,7 @@ fail() {
 }
 
 # ---- EDIT: your site ----
-# "module avail aretomo" on a login node shows the names; the program may be called AreTomo.
+# "module avail aretomo" on a login node shows the names; the program's may have a version in it.
 module load AreTomo2 ||
     fail "No module AreTomo2 here. Edit the line 'module load' in scripts/submission_script.sh."
 aretomo=AreTomo2
@@ -63,6 +64,10 @@ rm -f "$out/$name.mrc"
 # for subtomogram averaging in RELION; -TiltCor 1: the measured tilt offset is applied.
 options=()
 if [[ $dose != 0 ]]; then
+    # AreTomo2 would go on without weighting.
+    grep -qE '^[[:space:]]*[-+0-9.]+[[:space:]]+[0-9]+' "$angles" ||
+        fail "$angles has no second column with the order of the images, which dose weighting needs." \
+            "Add it, or edit the line: dose=0"
     options+=(-ImgDose "$dose")
 fi
 read -r patch_x patch_y <<<"$patches"
