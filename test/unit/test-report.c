@@ -24,6 +24,8 @@
 #define GIB (INT64_C(1024) * 1024 * 1024)
 
 /* A record as FlowCron writes it, with the given middle; host and user are fixed. */
+static cJSON *record(const char *format, ...) _printf_(1, 2);
+
 static cJSON *record(const char *format, ...) {
         _cleanup_free_ char *middle = NULL, *text = NULL;
         cJSON *j = NULL;
@@ -185,18 +187,27 @@ static void test_array(void **state _unused_) {
                 "slurm-17_3.err");
 }
 
+static size_t count_rows(const char *text) {
+        size_t n = 0;
+
+        while ((text = strstr(text, "\n  | "))) {
+                text++;
+                n++;
+        }
+        return n;
+}
+
 /* Only the end, at most fifteen rows, oldest first. */
 static void test_tail_is_bounded(void **state _unused_) {
         _cleanup_json_ cJSON *j = record("\"outcome\":\"failed\",\"attempt\":1,\"attempts\":[]");
         char tail[8192] = "";
         _cleanup_free_ char *text = NULL;
-        size_t rows = 0;
+        size_t rows;
 
         for (int i = 0; i < 100; i++)
                 sprintf(tail + strlen(tail), "line %d\n", i);
         text = report(j, tail, "slurm-1.err");
-        for (const char *p = strstr(text, "\n  | "); p; p = strstr(p + 1, "\n  | "))
-                rows++;
+        rows = count_rows(text);
         assert_int_equal(rows, 15);
         assert_null(strstr(text, "line 84\n"));
         assert_true(strstr(text, "line 85\n") < strstr(text, "line 99\n"));
