@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 
 #include "crashpoint.h"
+#include "eventlog-archive.h"
 #include "eventlog-files.h"
 #include "fileio.h"
 #include "text.h"
@@ -105,24 +106,6 @@ static const LogCheckpoint *predecessor(const LogListing *l) {
         return NULL;
 }
 
-static int archive_segments(const LogListing *l, uint64_t covered) {
-        size_t n = 0;
-
-        for (size_t i = 0; i < l->n_segments; i++) {
-                const LogSegment *s = &l->segments[i];
-                char name[LOG_NAME_MAX];
-
-                if (s->archived || s->limit - 1 > covered)
-                        continue;
-                log_segment_name(name, s);
-                CRASH_POINT("eventlog-checkpoint-before-archive");
-                if (renameat(l->events, name, l->history, name) < 0 && errno != ENOENT)
-                        return -errno;
-                n++;
-        }
-        return n == 0 ? 0 : dir_sync(l->history);
-}
-
 static int remove_checkpoints(const LogListing *l, uint64_t kept) {
         for (size_t i = 0; i < l->n_checkpoints; i++) {
                 const LogCheckpoint *c = &l->checkpoints[i];
@@ -188,7 +171,7 @@ static int retire(int statedir, uint64_t fence, Error *e) {
         kept = predecessor(&l);
         if (!kept)
                 return 0;
-        r = archive_segments(&l, kept->seq);
+        r = log_archive(&l, kept->seq);
         if (r == 0)
                 r = remove_checkpoints(&l, kept->seq);
         return r < 0

@@ -13,6 +13,9 @@
 
 #include "eventlog-files.h"
 
+/* A writer puts files away so seldom that to be overtaken this often is no accident. */
+#define TRIES_MAX 10
+
 typedef struct Search {
         const char *id;
         uint64_t last; /* the last event handed out, so that none comes twice */
@@ -45,8 +48,6 @@ static int search_segment(Search *h, const LogListing *l, const LogSegment *s) {
         int r;
 
         r = log_segment_open(l, s);
-        if (r == -ENOENT)
-                return 0; /* its writer gave it up: what counts of it is in the next one */
         if (r < 0)
                 return r;
         r = line_reader_init(&lines, r);
@@ -60,20 +61,29 @@ static int search_segment(Search *h, const LogListing *l, const LogSegment *s) {
         return r;
 }
 
-int eventlog_history(int statedir, const char *id, uint64_t first_seq, uint64_t last_seq,
-        EventFunc func, void *userdata) {
+/* -ENOENT: a segment was put away or given up since the listing. */
+static int search_all(Search *h, int statedir) {
         _cleanup_(log_listing_done) LogListing l = { .events = -1, .history = -1 };
-        Search h = { .id = id, .func = func, .userdata = userdata };
         int r;
 
-        h.last = first_seq > 0 ? first_seq - 1 : 0;
-        h.to = last_seq > 0 ? last_seq : UINT64_MAX;
         r = log_listing_read(statedir, &l, NULL);
         for (size_t i = 0; r == 0 && i < l.n_segments; i++) {
                 const LogSegment *s = &l.segments[i];
 
-                if (s->first <= h.to && s->limit > h.last + 1)
-                        r = search_segment(&h, &l, s);
+                if (s->first <= h->to && s->limit > h->last + 1)
+                        r = search_segment(h, &l, s);
         }
+        return r;
+}
+
+int eventlog_history(int statedir, const char *id, uint64_t first_seq, uint64_t last_seq,
+        EventFunc func, void *userdata) {
+        Search h = { .id = id, .func = func, .userdata = userdata };
+        int r = -ENOENT;
+
+        h.last = first_seq > 0 ? first_seq - 1 : 0;
+        h.to = last_seq > 0 ? last_seq : UINT64_MAX;
+        for (int tries = 0; r == -ENOENT && tries < TRIES_MAX; tries++)
+                r = search_all(&h, statedir);
         return r;
 }

@@ -189,7 +189,8 @@ static int read_segment(Reading *r, const LogSegment *s, Error *e) {
                         r->name);
         if (k < 0)
                 return error_set(e, k, "event log %s can't be read: %s", r->name, strerror(-k));
-        if (r->fenced > 0)
+        /* Said while it was live; and a part that was written together with others looks the same. */
+        if (r->fenced > 0 && !s->archived)
                 warn(r, "%s: %zu events of a writer that had lost the lease are ignored", r->name,
                         r->fenced);
         r->result.segments++;

@@ -21,6 +21,10 @@
 #include "eventlog-files.h"
 #include "fileio.h"
 
+/* A start reads these in milliseconds, and 64 small files even from a file system across the network in a moment. */
+#define CHECKPOINT_EVENTS 5000
+#define CHECKPOINT_SEGMENTS 64
+
 #define FILE_MODE 0640
 #define FOLDER_MODE 0750
 
@@ -34,6 +38,7 @@ struct EventLog {
         size_t used, room;
         uint64_t next_seq, committed; /* committed: the last event that is durable */
         uint64_t checkpoint;
+        size_t segments; /* since the checkpoint */
 };
 
 /* Made with exactly this mode, whatever the umask, and with the group that is inherited. */
@@ -71,12 +76,19 @@ static int look_around(EventLog *l, int statedir, Error *e) {
                         "the event log has a writer with fencing number %" PRIu64
                         ", after ours (%" PRIu64 ")",
                         files.fence, l->fence);
-        for (size_t i = 0; i < files.n_segments; i++)
-                if (files.segments[i].fence == l->fence && files.segments[i].part > l->part)
-                        l->part = files.segments[i].part;
-        for (size_t i = files.n_checkpoints; i > 0; i--)
-                if (!files.checkpoints[i - 1].superseded && files.checkpoints[i - 1].seq <= l->committed)
-                        l->checkpoint = files.checkpoints[i - 1].seq;
+        for (size_t i = files.n_checkpoints; i > 0; i--) {
+                const LogCheckpoint *c = &files.checkpoints[i - 1];
+
+                if (!c->superseded && c->seq <= l->committed)
+                        l->checkpoint = c->seq;
+        }
+        for (size_t i = 0; i < files.n_segments; i++) {
+                const LogSegment *s = &files.segments[i];
+
+                if (s->fence == l->fence && s->part > l->part)
+                        l->part = s->part;
+                l->segments += s->limit > l->checkpoint + 1;
+        }
         return 0;
 }
 
@@ -169,6 +181,7 @@ static int open_segment(EventLog *l) {
         if (l->segment < 0)
                 return -errno;
         l->part++;
+        l->segments++;
         CRASH_POINT("eventlog-commit-after-open");
         return fchmod(l->segment, FILE_MODE) < 0 ? -errno : 0;
 }
@@ -235,12 +248,22 @@ size_t eventlog_since_checkpoint(const EventLog *l) {
         return (size_t)(l->committed - l->checkpoint);
 }
 
+bool eventlog_checkpoint_due(const EventLog *l, size_t records) {
+        size_t since = eventlog_since_checkpoint(l);
+
+        /* Writing all records costs more the more there are: then it is done less often, in proportion. */
+        return (since >= CHECKPOINT_EVENTS && since >= records) ||
+                l->segments >= CHECKPOINT_SEGMENTS;
+}
+
 uint64_t eventlog_rotate(EventLog *l) {
         close_segment(l);
         return l->committed;
 }
 
 void eventlog_checkpoint_done(EventLog *l, uint64_t seq) {
-        if (seq > l->checkpoint && seq <= l->committed)
-                l->checkpoint = seq;
+        if (seq <= l->checkpoint || seq > l->committed)
+                return;
+        l->checkpoint = seq;
+        l->segments = l->segment >= 0;
 }

@@ -8,7 +8,7 @@
  *                                PART (6) counts the segments of one writer. One life of a writer opens its own with O_EXCL and
  *                                never appends to an older one.
  *   checkpoint-SEQ-FENCE.jsonl   all records after event SEQ; the newest and one predecessor are kept
- *   history/log-….jsonl          segments that both kept checkpoints cover: not needed to start, kept for `history`
+ *   history/log-….jsonl          segments that both kept checkpoints cover, small ones written together: not needed to start, kept for `history`
  *
  * Each file begins with a line that names its format; every line is sealed, see event.h.
  *
@@ -79,8 +79,14 @@ int eventlog_commit(EventLog *l);
 /** eventlog_pending() - whether something appended waits for a commit. */
 bool eventlog_pending(const EventLog *l);
 
-/** eventlog_since_checkpoint() - committed events since the newest checkpoint, those of earlier lives included, to decide on the next. */
+/** eventlog_since_checkpoint() - committed events since the newest checkpoint, those of earlier lives included. */
 size_t eventlog_since_checkpoint(const EventLog *l);
+
+/**
+ * eventlog_checkpoint_due() - whether it is time for a checkpoint of @records Units of Work: a start would read many events, or many small
+ * segments (a pass from cron opens one each time)
+ */
+bool eventlog_checkpoint_due(const EventLog *l, size_t records);
 
 /**
  * eventlog_rotate() - close the segment, so that a checkpoint can cover it: returns the number of the last committed event
@@ -90,7 +96,8 @@ size_t eventlog_since_checkpoint(const EventLog *l);
  * eventlog_checkpoint_done() - the child has done it.
  */
 uint64_t eventlog_rotate(EventLog *l);
-int eventlog_checkpoint_write(int statedir, const UowSet *set, uint64_t seq, uint64_t fence, Error *e);
+int eventlog_checkpoint_write(
+        int statedir, const UowSet *set, uint64_t seq, uint64_t fence, Error *e);
 void eventlog_checkpoint_done(EventLog *l, uint64_t seq);
 
 /**
@@ -99,4 +106,5 @@ void eventlog_checkpoint_done(EventLog *l, uint64_t seq);
  * @func returns 0 to go on. Returns 0, what @func returned, or -errno. Damaged lines are passed over.
  */
 typedef int (*EventFunc)(const Event *ev, void *userdata);
-int eventlog_history(int statedir, const char *id, uint64_t first_seq, uint64_t last_seq, EventFunc func, void *userdata);
+int eventlog_history(int statedir, const char *id, uint64_t first_seq, uint64_t last_seq,
+        EventFunc func, void *userdata);

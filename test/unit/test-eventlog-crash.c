@@ -17,6 +17,9 @@
 #include "../../lib/eventlog.c"
 #undef FILE_MODE
 #include "../../lib/eventlog-checkpoint.c"
+#undef FILE_MODE
+#define write_temporary archive_write_temporary
+#include "../../lib/eventlog-archive.c"
 
 #include <sys/wait.h>
 
@@ -34,13 +37,15 @@ static void write_checkpoint_now(int dir, EventLog *l, uint64_t n, uint64_t fenc
         eventlog_checkpoint_done(l, n);
 }
 
-/* One life: commits of three events, a checkpoint after every third. Never returns. */
+/* One life: commits of three events, a checkpoint after every third; the segments between two checkpoints are three, or one. Never returns. */
 static void live(int dir, uint64_t next, uint64_t fence, int told) {
         EventLog *l = writer(dir, next, fence);
 
         for (int i = 1; i <= COMMITS; i++, next += 3) {
                 uint64_t durable = next + 2;
 
+                if ((i - 1) / 3 % 2)
+                        eventlog_rotate(l);
                 write_known(l, next, durable);
                 if (write(told, &durable, sizeof(durable)) != sizeof(durable))
                         _exit(2);
@@ -83,6 +88,22 @@ static uint64_t check_state(int dir, uint64_t durable) {
         return r.next_seq;
 }
 
+/* The archive has all that ever happened, too, once and in order. */
+static void check_whole_history(int dir, uint64_t n) {
+        LogListing files;
+
+        assert_int_equal(log_listing_read(dir, &files, NULL), 0);
+        for (size_t i = 0; i < files.n_checkpoints; i++) {
+                char name[LOG_NAME_MAX];
+
+                assert_int_equal(
+                        unlinkat(files.events, log_checkpoint_name(name, &files.checkpoints[i]), 0),
+                        0);
+        }
+        log_listing_done(&files);
+        check_replay(dir, n);
+}
+
 static bool crash_at(const char *point, unsigned when) {
         void *place;
         uint64_t next = 1, durable = 0;
@@ -102,6 +123,7 @@ static bool crash_at(const char *point, unsigned when) {
         unsetenv("FLOWCRON_CRASH_AT");
         assert_false(watch_life(dir, next, LIVES + 1, &durable));
         check_replay(dir, durable);
+        check_whole_history(dir, durable);
         place_teardown(&place);
         return killed;
 }
@@ -118,7 +140,9 @@ static void test_crash_points(void **unused _unused_) {
                 "eventlog-checkpoint-before-rename",
                 "eventlog-checkpoint-before-folder-sync",
                 "eventlog-checkpoint-before-retire",
-                "eventlog-checkpoint-before-archive",
+                "eventlog-archive-before-move",
+                "eventlog-archive-before-rename",
+                "eventlog-archive-before-unlink",
                 "eventlog-checkpoint-before-remove",
         };
 

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "log-place.h"
 
@@ -95,6 +96,21 @@ static void checkpoint(int dir, EventLog *l, uint64_t n, uint64_t fence) {
         if (eventlog_checkpoint_write(dir, set, n, fence, &e) != 0)
                 fail_msg("%s", e.text);
         eventlog_checkpoint_done(l, n);
+}
+
+typedef struct Told {
+        const char *id;
+        size_t n, stop_after;
+        uint64_t last;
+} Told;
+
+static int on_event(const Event *ev, void *userdata) {
+        Told *t = userdata;
+
+        assert_string_equal(ev->id, t->id);
+        assert_true(ev->seq > t->last);
+        t->last = ev->seq;
+        return ++t->n == t->stop_after ? 17 : 0;
 }
 
 static void test_nothing_yet(void **state) {
@@ -562,13 +578,85 @@ static void test_checkpoint(void **state) {
                 n += 3;
                 check_replay(dir, n);
         }
-        /* All but what the older of the two needs, and the one at hand. */
+        /* All but what the older of the two needs, and the one at hand; nothing is left lying about. */
         assert_true(count(dir, "events", "log-") <= 3);
-        assert_int_equal(count(dir, "events", "log-") + count(dir, "events/history", "log-"), 6);
+        assert_true(count(dir, "events/history", "log-") >= 1);
+        assert_int_equal(count(dir, "events/history", "."), 2);
         assert_int_equal(count(dir, "events", "."), 2);
         eventlog_free(l);
         l = writer(dir, n + 1, 2);
         assert_int_equal(eventlog_since_checkpoint(l), 3);
+}
+
+/* Passes from cron: a segment each. They are put away together, and none of what they hold is lost. */
+static void test_many_small_segments(void **state) {
+        int dir = dir_of(state);
+        char id[UOW_ID_MAX];
+        Told t = { .id = id };
+        uint64_t n;
+
+        for (n = 0; n < 64 * 3; n += 3) {
+                WRITER l = writer(dir, n + 1, n / 3 + 1);
+
+                assert_false(eventlog_checkpoint_due(l, 1));
+                write_known(l, n + 1, n + 3);
+        }
+        for (int i = 0; i < 3; i++, n++) {
+                WRITER l = writer(dir, n + 1, n);
+
+                assert_int_equal(eventlog_checkpoint_due(l, 1), i == 0);
+                write_known(l, n + 1, n + 1);
+                checkpoint(dir, l, n + 1, n);
+                assert_false(eventlog_checkpoint_due(l, 1));
+        }
+        assert_true(count(dir, "events", "log-") <= 3);
+        assert_true(count(dir, "events/history", "log-") <= 2);
+        check_replay(dir, n);
+        uow_id(id, 1);
+        assert_int_equal(eventlog_history(dir, id, 2, 30, on_event, &t), 0);
+        assert_int_equal(t.n, 8);
+        /* And it can be told all over again. */
+        while (count(dir, "events", "checkpoint-") > 0) {
+                FILE_ f = last_file(dir, "checkpoint-");
+
+                assert_int_equal(unlinkat(dir, f.path, 0), 0);
+        }
+        check_replay(dir, n);
+}
+
+/* Damage is put away as it is, and events that never counted are not. */
+static void test_archive_of_damage_and_quarrels(void **state) {
+        int dir = dir_of(state);
+        WRITER old = writer(dir, 1, 5), *new = NULL;
+        FILE_ f = { 0 };
+
+        write_known(old, 1, 20);
+        f = last_file(dir, "log-");
+        strstr(line_at(&f, 8), "a.sh")[0] = 'b';
+        write_file(dir, f.path, f.text, f.size);
+        new = writer(dir, 21, 6);
+        write_known(new, 21, 22);
+        write_known(old, 21, 24);
+        eventlog_rotate(old);
+        write_known(old, 25, 26);
+        for (uint64_t n = 30; n <= 60; n += 10) {
+                write_known(new, eventlog_next_seq(new), n);
+                checkpoint(dir, new, n, 6);
+        }
+        while (count(dir, "events", "checkpoint-") > 0) {
+                FILE_ c = last_file(dir, "checkpoint-");
+
+                assert_int_equal(unlinkat(dir, c.path, 0), 0);
+        }
+        {
+                REPLAY r = { 0 };
+                SET set = replayed(dir, &r);
+
+                assert_int_equal(r.next_seq, 61);
+                assert_int_equal(r.damaged, 1);
+                assert_int_equal(r.quarantined, 1);
+                assert_null(strstr(r.warnings, "missing"));
+        }
 }
 
 static void test_checkpoint_of_nothing(void **state) {
@@ -740,19 +828,42 @@ static void test_foreign_names(void **state) {
         check_replay(dir, 90);
 }
 
-typedef struct Told {
-        const char *id;
-        size_t n, stop_after;
-        uint64_t last;
-} Told;
+static void write_and_put_away(int dir) {
+        EventLog *l = writer(dir, 1, 1);
 
-static int on_event(const Event *ev, void *userdata) {
-        Told *t = userdata;
+        for (uint64_t n = 0; n < 300; n += 3) {
+                eventlog_rotate(l);
+                write_known(l, n + 1, n + 3);
+                if (n % 9 == 6)
+                        checkpoint(dir, l, n + 3, 1);
+        }
+        _exit(0);
+}
 
-        assert_string_equal(ev->id, t->id);
-        assert_true(ev->seq > t->last);
-        t->last = ev->seq;
-        return ++t->n == t->stop_after ? 17 : 0;
+/* Files come, are put together and go while they are read: what is read is always whole. */
+static void test_reader_beside_a_writer(void **state) {
+        int dir = dir_of(state), status;
+        pid_t pid = fork();
+        uint64_t seen = 1;
+
+        if (pid == 0)
+                write_and_put_away(dir);
+        do {
+                REPLAY r = { 0 };
+                SET set = replayed(dir, &r);
+                char id[UOW_ID_MAX];
+                Told t = { .id = id };
+
+                assert_true(r.next_seq >= seen);
+                seen = r.next_seq;
+                assert_int_equal(r.damaged, 0);
+                check_known(set, seen - 1);
+                uow_id(id, 0);
+                assert_int_equal(eventlog_history(dir, id, 1, 29, on_event, &t), 0);
+                assert_true(t.n >= (seen > 29 ? 8 : seen / AT_ONCE));
+        } while (waitpid(pid, &status, WNOHANG) == 0);
+        assert_int_equal(status, 0);
+        check_replay(dir, 300);
 }
 
 static void test_history(void **state) {
@@ -834,6 +945,8 @@ int main(void) {
                 TEST(test_what_a_failed_sync_left),
                 TEST(test_large_segments_are_closed),
                 TEST(test_checkpoint),
+                TEST(test_many_small_segments),
+                TEST(test_archive_of_damage_and_quarrels),
                 TEST(test_checkpoint_of_nothing),
                 TEST(test_checkpoint_ahead_of_its_number),
                 TEST(test_damaged_checkpoint),
@@ -843,6 +956,7 @@ int main(void) {
                 TEST(test_damaged_header),
                 TEST(test_unreadable_is_no_answer),
                 TEST(test_foreign_names),
+                TEST(test_reader_beside_a_writer),
                 TEST(test_history),
                 TEST(test_history_of_quarrels),
         };
