@@ -147,7 +147,7 @@ static int walk_follow(Walk *w, const char *name, const char *rest) {
         if (++w->hops > HOPS_MAX)
                 return LINK_BROKEN;
         r = link_read(w->fd, name, &target);
-        if (r < 0)
+        if (!target)
                 return r;
         part = target;
         if (target[0] == '/') {
@@ -236,7 +236,7 @@ static int make_relative(char *const *dir, const char *inside, char **ret) {
 
         if (!s)
                 return -ENOMEM;
-        while ((n = component_but_dot(&inside)) > 0 && common < depth &&
+        while ((n = component_but_dot(&inside)) > 0 && dir && common < depth &&
                 is_word(inside, n, dir[common])) {
                 inside += n;
                 common++;

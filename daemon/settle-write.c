@@ -87,7 +87,7 @@ static int try_output(
         if (strchr(name, '/'))
                 return 0;
         r = read_end(uowdir, name, &text);
-        if (r < 0 || !text[0])
+        if (!text || !text[0])
                 return r == -ENOMEM ? r : 0;
         *ret_tail = TAKE_PTR(text);
         *ret_name = TAKE_PTR(name);

@@ -65,6 +65,7 @@ static int look_for_others(int fd, bool *ret_claimed) {
         struct stat st;
         int copy = dir_open_at(fd, ".");
 
+        *ret_claimed = false;
         if (copy < 0)
                 return copy;
         d = fdopendir(copy);
@@ -72,7 +73,6 @@ static int look_for_others(int fd, bool *ret_claimed) {
                 safe_close(copy);
                 return -errno;
         }
-        *ret_claimed = false;
         while ((errno = 0, de = readdir(d))) {
                 if (streq(de->d_name, ".") || streq(de->d_name, ".."))
                         continue;
