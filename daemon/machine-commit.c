@@ -15,9 +15,6 @@
 /* How long after a failed commit the next is tried. */
 #define COMMIT_RETRY (5 * USEC_PER_SEC)
 
-/* A checkpoint is due when replaying the events since the last would cost more than reading the records. */
-#define CHECKPOINT_EVENTS_MIN 5000
-
 Posted *machine_posted_free(Posted *p) {
         event_done(&p->event);
         free(p);
@@ -103,11 +100,10 @@ static int checkpoint_work(void *arg, cJSON *result, Error *e) {
 }
 
 static void checkpoint_if_due(Machine *m) {
-        size_t since = eventlog_since_checkpoint(m->parts.eventlog),
-               due = uowset_size(m->parts.uows);
         CheckpointJob *job;
 
-        if (m->checkpointing || since < CHECKPOINT_EVENTS_MIN || since < due)
+        if (m->checkpointing ||
+                !eventlog_checkpoint_due(m->parts.eventlog, uowset_size(m->parts.uows)))
                 return;
         job = malloc(sizeof(*job));
         if (!job)

@@ -175,11 +175,10 @@ int machine_post_event(Machine *m, Uow **u, Event *ev) {
 
 int machine_post(Machine *m, Uow *u, EventType type, cJSON *data) {
         Event ev = { .time = clock_now(), .type = type, .attempt = u->attempt, .data = data };
-        UowState to;
         int r;
 
         memcpy(ev.id, u->id, sizeof(ev.id));
-        r = m->lost ? -EOWNERDEAD : state_next(u->state, type, &to);
+        r = m->lost ? -EOWNERDEAD : uow_allows(u, type) ? 0 : UOW_E_STATE;
         if (r == 0)
                 r = machine_post_event(m, &u, &ev);
         event_done(&ev);
