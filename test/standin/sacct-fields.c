@@ -220,6 +220,13 @@ static void w_max_rss(Text *t, const Row *r) {
                 text_addf(t, "%uK", r->j->max_rss_kb);
 }
 
+/* As sacct writes it, but for the parts that nobody here measures. */
+static void w_usage(Text *t, const Row *r) {
+        if (r->kind != ROW_JOB && r->kind != ROW_EXTERN && r->v.end_ms && r->j->max_rss_kb)
+                text_addf(t, "cpu=%s,energy=0,mem=%uK,pages=0,vmem=%uK",
+                        span_long(r->j->cpu_ms / 1000), r->j->max_rss_kb, r->j->max_rss_kb);
+}
+
 static void w_total_cpu(Text *t, const Row *r) {
         uint32_t ms = r->j->cpu_ms;
 
@@ -328,6 +335,7 @@ static const Column columns[] = {
         { "Timelimit", 10, false, w_limit },
         { "TimelimitRaw", 10, false, w_limit_raw },
         { "TotalCPU", 10, false, w_total_cpu },
+        { "TRESUsageInTot", 14, false, w_usage },
         { "UID", 6, false, w_uid },
         { "User", 9, false, w_user },
         { "WorkDir", 20, false, w_work_dir },
