@@ -271,7 +271,7 @@ int slurm_sbatch_judge(int exit_code, const char *out, const char *err, SlurmAns
                 return -ENOMEM;
         if (answer == SLURM_ACCEPTED && !(id = strndup(found, digits)))
                 return -ENOMEM;
-        if (!*text) {
+        if (!*text && answer != SLURM_ACCEPTED) {
                 free(text);
                 text = strdup(answer == SLURM_UNCERTAIN
                                 ? "sbatch gave no answer that could be understood"

@@ -17,5 +17,5 @@ void slurm_table_sort(SlurmTable *t);
 /** slurm_state_word() - @state as one of the words that we know, static; "" for others */
 const char *slurm_state_word(const char *state);
 
-/** slurm_cause() - CAUSE_… of a row that ended, NULL for success */
+/** slurm_cause() - CAUSE_… of a row that ended, NULL for success, or if it has not ended */
 const char *slurm_cause(const SlurmRow *row);

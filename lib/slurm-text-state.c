@@ -82,8 +82,10 @@ static bool ran_out_of_memory(const SlurmRow *row) {
 
 const char *slurm_cause(const SlurmRow *row) {
         const StateWord *s = find_state(row->state);
-        const char *cause = s && s->life == SLURM_LIFE_ENDED ? s->cause : CAUSE_OTHER;
+        const char *cause = s ? s->cause : NULL;
 
+        if (row->life != SLURM_LIFE_ENDED)
+                return NULL;
         if (streq(row->state, "COMPLETED")) {
                 if (row->exit_code <= 0 && row->signal <= 0)
                         return NULL;

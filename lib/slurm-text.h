@@ -186,7 +186,7 @@ typedef enum SlurmAnswer {
  * slurm_sbatch_judge() - what sbatch's end means
  * @exit_code: as it exited; -1 if it was killed or ran out of time
  * @ret_id: new string, for SLURM_ACCEPTED: the base id
- * @ret_text: new string for the others: sbatch's own words, without its prefixes, on one line
+ * @ret_text: new string: sbatch's own words, without its prefixes, on one line; "" only when accepted
  * 0 or -ENOMEM.
  */
 int slurm_sbatch_judge(int exit_code, const char *out, const char *err, SlurmAnswer *ret, char **ret_id, char **ret_text);
