@@ -149,7 +149,13 @@ static int on_housekeeping(sd_event_source *s, uint64_t usec _unused_, void *use
 }
 
 static int on_show(sd_event_source *s _unused_, uint64_t usec _unused_, void *userdata) {
-        manager_show(userdata);
+        Manager *m = userdata;
+
+        if (m->retention_stale) {
+                m->retention_stale = false;
+                retention_run(m->retention);
+        }
+        manager_show(m);
         return 0;
 }
 

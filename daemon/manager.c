@@ -104,10 +104,6 @@ static void on_lease_lost(void *userdata) {
 static void on_idle(void *userdata) {
         Manager *m = userdata;
 
-        if (m->retention_stale) {
-                m->retention_stale = false;
-                retention_run(m->retention);
-        }
         if (m->options.once && manager_pass_is_over(m))
                 sd_event_exit(m->event, 0);
 }
@@ -308,6 +304,8 @@ int manager_run(Manager *m) {
                 return EXIT_FAILURE;
         }
         sd_notify(false, "STOPPING=1");
+        if (m->exit_code != EXIT_HELD)
+                manager_show(m);
         return m->exit_code;
 }
 
