@@ -25,7 +25,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 # pylint: disable=wrong-import-position
 from support.cluster import Slurm
-from support.common import TOOLS, is_root, make_test_users
+from support.common import TOOLS, is_root, make_test_users, remove_copies
 from support.home import Home
 from support.instance import Instance
 from support.leftovers import end_leftovers
@@ -49,6 +49,10 @@ def pytest_collection_modifyitems(items):
         # Only ends a test that hangs.
         if not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(TEST_SECONDS))
+
+
+def pytest_unconfigure():
+    remove_copies()
 
 
 def make_root_dir():

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Paths, waiting, users: what every other module here needs."""
 
-import atexit
 import functools
 import os
 import pathlib
@@ -41,10 +40,20 @@ def program(name):
     assert built.exists(), f"{built} is not built"
     if not is_root():
         return built
+    return pathlib.Path(shutil.copy(built, copies()))
+
+
+@functools.lru_cache(None)
+def copies():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="fct-bin-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     folder.chmod(0o755)
-    return pathlib.Path(shutil.copy(built, folder))
+    return folder
+
+
+def remove_copies():
+    """At the session's end; not by atexit, as the workers of xdist leave without it."""
+    if copies.cache_info().currsize:
+        shutil.rmtree(copies(), ignore_errors=True)
 
 
 def is_root():
