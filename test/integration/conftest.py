@@ -13,11 +13,14 @@ A test that uses `slurm` or `user_systemd` carries that marker (slurm, systemd) 
 `-m "not slurm and not systemd"` leaves out what needs root and time.
 """
 
+import contextlib
+import fcntl
 import os
 import pathlib
 import shutil
 import sys
 import tempfile
+import zlib
 
 import pytest
 
@@ -25,7 +28,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 # pylint: disable=wrong-import-position
 from support.cluster import Slurm
-from support.common import TOOLS, is_root, make_test_users, remove_copies
+from support.common import BUILD, TOOLS, is_root, make_test_users, remove_copies
 from support.home import Home
 from support.instance import Instance
 from support.leftovers import end_leftovers
@@ -60,6 +63,18 @@ def make_root_dir():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="fct-"))
     folder.chmod(0o755)
     return folder
+
+
+@contextlib.contextmanager
+def server_dir(kind):
+    """A folder for a server, the same in each run of this build: what a killed run has left there
+    is found, and ended, by the next. One run at a time."""
+    name = f"fct-{kind}-{zlib.crc32(os.fsencode(BUILD)):08x}"
+    folder = pathlib.Path(tempfile.gettempdir()) / name
+    with open(f"{folder}.lock", "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
@@ -128,14 +143,13 @@ def slurm_cluster():
     if given:
         yield Slurm(pathlib.Path(given))
         return
-    folder = make_root_dir()
-    cluster = Slurm(folder / "slurm")
-    try:
-        cluster.up()
-        yield cluster
-    finally:
-        cluster.down()
-        shutil.rmtree(folder, ignore_errors=True)
+    with server_dir("slurm") as folder:
+        cluster = Slurm(folder)
+        try:
+            cluster.up()
+            yield cluster
+        finally:
+            cluster.down()
 
 
 @pytest.fixture
@@ -163,11 +177,10 @@ def sampler():
 @pytest.fixture(scope="session")
 def user_systemd(users):
     """systemd as process 1 of a namespace, with a user manager for fcuser1."""
-    folder = make_root_dir()
-    systemd = UserSystemd(TOOLS / "user-systemd", folder / "systemd", users[0])
-    try:
-        systemd.up()
-        yield systemd
-    finally:
-        systemd.down()
-        shutil.rmtree(folder, ignore_errors=True)
+    with server_dir("systemd") as folder:
+        systemd = UserSystemd(TOOLS / "user-systemd", folder, users[0])
+        try:
+            systemd.up()
+            yield systemd
+        finally:
+            systemd.down()
