@@ -108,7 +108,8 @@ static int vector_add_line(Vector *v, const Word *line, const char *rest) {
                 Word word = *line;
                 int r;
 
-                word.text = strndup(buffer, n);
+                buffer[n] = 0;
+                word.text = strdup(buffer);
                 r = word.text ? vector_add(v, &word) : -ENOMEM;
                 if (r < 0)
                         return r;
