@@ -17,7 +17,7 @@ fail() {
 }
 
 [[ -d $earlier ]] || fail "There is no folder $earlier on $(hostname)." \
-    "Edit the line 'earlier=': the report.txt of the earlier Unit of Work says where it is filed." \
+    "Edit the line 'earlier=': \"path\" in the earlier one's flowcron/record.json says where it was filed." \
     "If it is in the recycling bin, 'flowcronctl restore NAME' brings it back."
 [[ -r $earlier && -x $earlier ]] || fail "The job may not read $earlier."
 [[ ! -e $earlier/sentinels ]] || fail "$earlier is still being worked on. Retry when it is done."
