@@ -87,6 +87,13 @@ static void set_deadline(Connection *k, Deadline d) {
                 k->timer, d == DEADLINE_NONE ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
 }
 
+/* Whether on_work() would do something now. */
+static bool has_work(const Connection *k) {
+        if (!queue_is_empty(k))
+                return false;
+        return k->call ? k->call->drain && k->call->drain_due : k->look || k->eof;
+}
+
 /* What the connection waits for now follows from its fields; called after each change of them. */
 static void update(Connection *k) {
         uint32_t events = 0;
@@ -105,7 +112,7 @@ static void update(Connection *k) {
                 set_deadline(k, DEADLINE_FRAME);
         else
                 set_deadline(k, DEADLINE_NONE);
-        if (queue_is_empty(k) && (k->look || k->eof || (k->call && k->call->drain_due)))
+        if (has_work(k))
                 work_soon(k);
 }
 
@@ -287,14 +294,14 @@ static int on_work(sd_event_source *s _unused_, void *userdata) {
         Connection *k = userdata;
         int r = 0;
 
-        if (!k->dead && queue_is_empty(k)) {
-                if (k->call && k->call->drain && k->call->drain_due) {
+        if (!k->dead && has_work(k)) {
+                if (k->call) {
                         k->call->drain_due = false;
                         k->call->drain(k->call, k->call->drain_userdata);
-                } else if (!k->call && k->look)
+                } else if (k->look)
                         r = next_call(k);
-                else if (!k->call && k->eof)
-                        k->dead = true;
+                else
+                        k->dead = true; /* the peer sends no more, and has all its answers */
         }
         if (k->dead || r < 0)
                 connection_free(k);
