@@ -4,10 +4,13 @@
 /*
  * The inside of the local backend, shared by its files only:
  *
- *   scheduler-local.c            the table of the backend: orders, the poll, what starts when
+ *   scheduler-local.c            the table of the backend; the poll; what brings it its turn
+ *   scheduler-local-order.c      submit, release, cancel
+ *   scheduler-local-start.c      what starts when; what the machine is told
  *   scheduler-local-jobs.c       the jobs in memory, kept in step with the folder
  *   scheduler-local-script.c     what a script asks for
- *   scheduler-local-record.c     the files of a job
+ *   scheduler-local-record.c     the files of a job: its record
+ *   scheduler-local-claim.c      the files of a job: who has begun it, and who wants it stopped
  *   scheduler-local-process.c    which processes live
  *   scheduler-local-supervise.c  the supervisor: a process of its own
  *   scheduler-local-task.c       its child, the script, from start to the last leftover
@@ -32,6 +35,9 @@
 /* How often a supervisor gives a sign of life; and how long a silence means that it is dead, where nothing better tells. */
 #define LOCAL_SIGN_EVERY USEC_PER_MINUTE
 #define LOCAL_SILENCE_MAX (15 * USEC_PER_MINUTE)
+
+/* After a start that failed, and while something that was killed has not gone yet. */
+#define LOCAL_AGAIN (2 * USEC_PER_SEC)
 
 /* ---- processes ---- */
 
@@ -122,8 +128,16 @@ int local_record_load(int dir, uint64_t id, LocalRecord *ret);
 /** local_record_remove() - the record and all that belongs to it. */
 void local_record_remove(int dir, uint64_t id);
 
+#define LOCAL_NAME_MAX 64
+/** local_file_name() - "ID@suffix" */
+const char *local_file_name(char buf[static LOCAL_NAME_MAX], uint64_t id, const char *suffix);
 /** local_file_id() - the id of file @name "ID@suffix", 0 for any other name */
 uint64_t local_file_id(const char *name, const char *suffix);
+
+/** local_read_json() - 0; -EBADMSG if it is none; other -errno */
+int local_read_json(int dir, const char *name, cJSON **ret);
+/** local_copy_text() - -EBADMSG if it is missing or too long */
+int local_copy_text(char *buf, size_t size, const cJSON *o, const char *key);
 
 typedef struct LocalClaim {
         LocalProcess process;
@@ -227,9 +241,9 @@ typedef struct Local {
         Login *login;
         int dir;     /* .flowcron/local, -1: not yet opened */
         int changes; /* inotify, or -1 */
-        bool loaded;
+        bool loaded, watching;
         uint64_t highest;            /* id that was ever given */
-        TAILQ_HEAD(, LocalJob) jobs; /* by id */
+        TAILQ_HEAD(LocalJobList, LocalJob) jobs; /* by id */
         TAILQ_HEAD(, LocalOrder) orders;
         Uow **asked; /* the poll that is to be answered */
         size_t n_asked;
@@ -244,6 +258,8 @@ int local_jobs_load(Local *l);
 LocalJob *local_jobs_add(Local *l, LocalRecord *r);
 LocalJob *local_jobs_find(Local *l, uint64_t id);
 LocalJob *local_jobs_by_token(Local *l, const char *token);
+/** local_job_of() - the job of @u's present attempt, or NULL */
+LocalJob *local_job_of(Local *l, const Uow *u);
 void local_jobs_free(Local *l);
 /** local_jobs_tidy() - remove what is old and nobody asks about. */
 void local_jobs_tidy(Local *l);
@@ -259,3 +275,22 @@ int local_job_drop(LocalJob *j);
 
 /** local_job_uses_slot() - its supervisor runs, or is about to. */
 bool local_job_uses_slot(const LocalJob *j);
+
+/* scheduler-local-start.c */
+/** local_job_tell() - report it to the machine, if its Unit of Work still waits for it */
+void local_job_tell(LocalJob *j);
+/** local_job_look() - refresh it, and tell what is new */
+void local_job_look(LocalJob *j);
+/** local_jobs_start() - start as many as there are slots for; first come, first served */
+void local_jobs_start(Local *l);
+
+/* scheduler-local-order.c */
+void local_orders_carry_out(Local *l);
+
+/* scheduler-local.c */
+/** local_ready() - the folder is read and watched. 0 or -errno. */
+int local_ready(Local *l);
+void local_turn_soon(Local *l);
+void local_turn_later(Local *l, usec_t when);
+/** local_note_trouble() - for `status`; @what NULL: all is well */
+void local_note_trouble(Local *l, const char *what, int r);

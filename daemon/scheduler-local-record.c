@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A job's files. A record is written whole or not at all; a claim comes into being whole, and for one claimant only, on
- * every file system that has links, NFS included.
+ * A job's record: written whole or not at all.
  *
  * Called by both sides of the local backend: until a job is claimed the daemon alone writes its record, afterwards the claimant.
  */
@@ -18,7 +17,6 @@
 #include "text.h"
 
 #define FILE_MAX (1024U * 1024)
-#define NAME_SIZE 64
 
 static const char *const state_names[_LOCAL_STATE_MAX] = {
         [LOCAL_PENDING] = "PENDING",
@@ -41,16 +39,16 @@ static int local_state_from_string(const char *s) {
         return -EBADMSG;
 }
 
-static const char *file_name(char buf[static NAME_SIZE], uint64_t id, const char *suffix) {
-        snprintf(buf, NAME_SIZE, "%" PRIu64 "%s", id, suffix);
+const char *local_file_name(char buf[static LOCAL_NAME_MAX], uint64_t id, const char *suffix) {
+        snprintf(buf, LOCAL_NAME_MAX, "%" PRIu64 "%s", id, suffix);
         return buf;
 }
 
 uint64_t local_file_id(const char *name, const char *suffix) {
-        char buf[NAME_SIZE];
+        char buf[LOCAL_NAME_MAX];
         uint64_t id;
 
-        if (sscanf(name, "%" SCNu64, &id) != 1 || !streq(name, file_name(buf, id, suffix)))
+        if (sscanf(name, "%" SCNu64, &id) != 1 || !streq(name, local_file_name(buf, id, suffix)))
                 return 0;
         return id;
 }
@@ -171,20 +169,21 @@ static char *record_text(const LocalRecord *r) {
 
 int local_record_create(int dir, const LocalRecord *r) {
         _cleanup_free_ char *text = record_text(r);
-        char name[NAME_SIZE];
+        char name[LOCAL_NAME_MAX];
 
         if (!text)
                 return -ENOMEM;
-        return file_create_at(dir, file_name(name, r->id, ".json"), text, strlen(text), 0600);
+        return file_create_at(dir, local_file_name(name, r->id, ".json"), text, strlen(text), 0600);
 }
 
 int local_record_save(int dir, const LocalRecord *r) {
         _cleanup_free_ char *text = record_text(r);
-        char name[NAME_SIZE];
+        char name[LOCAL_NAME_MAX];
 
         if (!text)
                 return -ENOMEM;
-        return file_replace_at(dir, file_name(name, r->id, ".json"), text, strlen(text), 0600);
+        return file_replace_at(
+                dir, local_file_name(name, r->id, ".json"), text, strlen(text), 0600);
 }
 
 static int get_name(const cJSON *o, const char *key, char **ret) {
@@ -193,7 +192,7 @@ static int get_name(const cJSON *o, const char *key, char **ret) {
         return r == -ENOENT ? 0 : r == -ENOMEM ? r : r < 0 ? -EBADMSG : 0;
 }
 
-static int copy_text(char *buf, size_t size, const cJSON *o, const char *key) {
+int local_copy_text(char *buf, size_t size, const cJSON *o, const char *key) {
         const char *s = json_str(o, key);
 
         if (!s || strlen(s) >= size)
@@ -203,10 +202,10 @@ static int copy_text(char *buf, size_t size, const cJSON *o, const char *key) {
 }
 
 static int get_request(const cJSON *o, LocalRecord *r) {
-        int k = copy_text(r->token, sizeof(r->token), o, "token");
+        int k = local_copy_text(r->token, sizeof(r->token), o, "token");
 
         if (k >= 0)
-                k = copy_text(r->uow, sizeof(r->uow), o, "uow");
+                k = local_copy_text(r->uow, sizeof(r->uow), o, "uow");
         if (k >= 0)
                 k = get_name(o, "folder", &r->folder);
         if (k >= 0)
@@ -277,7 +276,7 @@ static int get_course(const cJSON *o, LocalRecord *r) {
         return k >= 0 ? get_tasks(o, r) : k;
 }
 
-static int read_json(int dir, const char *name, cJSON **ret) {
+int local_read_json(int dir, const char *name, cJSON **ret) {
         _cleanup_free_ char *text = NULL;
         size_t size;
         int r = file_read_at(dir, name, FILE_MAX, &text, &size);
@@ -290,8 +289,8 @@ static int read_json(int dir, const char *name, cJSON **ret) {
 int local_record_load(int dir, uint64_t id, LocalRecord *ret) {
         _cleanup_json_ cJSON *o = NULL;
         LocalRecord r = { .id = id };
-        char name[NAME_SIZE];
-        int k = read_json(dir, file_name(name, id, ".json"), &o);
+        char name[LOCAL_NAME_MAX];
+        int k = local_read_json(dir, local_file_name(name, id, ".json"), &o);
 
         if (k < 0)
                 return k;
@@ -308,114 +307,10 @@ int local_record_load(int dir, uint64_t id, LocalRecord *ret) {
 
 void local_record_remove(int dir, uint64_t id) {
         static const char *const suffixes[] = { ".json", ".cancel", ".claim" };
-        char name[NAME_SIZE];
+        char name[LOCAL_NAME_MAX];
 
         /* The claim last: a record without one could be started. */
         for (size_t i = 0; i < ELEMENTSOF(suffixes); i++)
-                if (unlinkat(dir, file_name(name, id, suffixes[i]), 0) < 0 && errno != ENOENT)
+                if (unlinkat(dir, local_file_name(name, id, suffixes[i]), 0) < 0 && errno != ENOENT)
                         return;
-}
-
-/* ---- claim ---- */
-
-static char *claim_text(bool cancel) {
-        _cleanup_json_ cJSON *o = cJSON_CreateObject();
-        LocalProcess p;
-        char start[24];
-
-        local_process_self(&p);
-        snprintf(start, sizeof(start), "%" PRIu64, p.start);
-        if (!o || json_set_name(o, "host", p.host) < 0 ||
-                json_set_str(o, "boot_id", p.boot_id) < 0 ||
-                json_set_str(o, "pid_space", p.pid_space) < 0 ||
-                json_set_int(o, "pid", p.pid) < 0 || json_set_str(o, "start", start) < 0 ||
-                (cancel && json_set_bool(o, "cancel", true) < 0))
-                return NULL;
-        return json_print(o);
-}
-
-/* link() is what makes it ours or another's; it may report failure after having worked (NFS), so the count of links decides. */
-static int link_claim(int dir, const char *own, const char *claim) {
-        struct stat st;
-        int r;
-
-        if (linkat(dir, own, dir, claim, 0) == 0)
-                return 0;
-        r = -errno;
-        if (fstatat(dir, own, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_nlink == 2)
-                return 0;
-        if (r == -EPERM || r == -EOPNOTSUPP || r == -ENOSYS)
-                r = move_at(dir, own, dir, claim); /* a file system without links */
-        return r;
-}
-
-int local_claim_take(int dir, uint64_t id, bool cancel) {
-        _cleanup_free_ char *text = claim_text(cancel);
-        char own[NAME_SIZE], claim[NAME_SIZE];
-        int r;
-
-        if (!text)
-                return -ENOMEM;
-        snprintf(own, sizeof(own), ".%" PRIu64 ".%d.claim", id, getpid());
-        (void)unlinkat(dir, own, 0); /* of one who had this number before and died here */
-        r = file_create_at(dir, own, text, strlen(text), 0600);
-        if (r < 0)
-                return r;
-        r = link_claim(dir, own, file_name(claim, id, ".claim"));
-        (void)unlinkat(dir, own, 0);
-        return r < 0 ? r : dir_sync(dir);
-}
-
-int local_claim_load(int dir, uint64_t id, LocalClaim *ret) {
-        _cleanup_json_ cJSON *o = NULL;
-        LocalClaim c = { .cancel = false };
-        char name[NAME_SIZE];
-        const char *start;
-        struct stat st;
-        int r = read_json(dir, file_name(name, id, ".claim"), &o);
-
-        if (r == 0)
-                r = copy_text(c.process.host, sizeof(c.process.host), o, "host");
-        if (r == 0 && json_str(o, "boot_id"))
-                r = copy_text(c.process.boot_id, sizeof(c.process.boot_id), o, "boot_id");
-        if (r == 0 && json_str(o, "pid_space"))
-                r = copy_text(c.process.pid_space, sizeof(c.process.pid_space), o, "pid_space");
-        if (r == 0 && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                r = -errno;
-        if (r < 0)
-                return r;
-        start = json_str(o, "start");
-        c.process.pid = (int)json_int(o, "pid", 0);
-        c.process.start = start ? strtoull(start, NULL, 10) : 0;
-        c.cancel = json_bool(o, "cancel", false);
-        c.signs = (usec_t)st.st_mtim.tv_sec * USEC_PER_SEC;
-        *ret = c;
-        return 0;
-}
-
-void local_claim_drop(int dir, uint64_t id) {
-        char name[NAME_SIZE];
-
-        (void)unlinkat(dir, file_name(name, id, ".claim"), 0);
-}
-
-void local_claim_sign(int dir, uint64_t id) {
-        char name[NAME_SIZE];
-
-        (void)utimensat(dir, file_name(name, id, ".claim"), NULL, AT_SYMLINK_NOFOLLOW);
-}
-
-/* ---- cancel ---- */
-
-int local_cancel_note(int dir, uint64_t id) {
-        char name[NAME_SIZE];
-        int r = file_create_at(dir, file_name(name, id, ".cancel"), "", 0, 0600);
-
-        return r == -EEXIST ? 0 : r;
-}
-
-bool local_cancel_is_noted(int dir, uint64_t id) {
-        char name[NAME_SIZE];
-
-        return faccessat(dir, file_name(name, id, ".cancel"), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }

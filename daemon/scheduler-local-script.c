@@ -136,8 +136,8 @@ static int read_first_line(const char *text, LocalRecord *r, Error *e) {
         for (end = p + strlen(p); end > p && strchr(blank, end[-1]); end--)
                 end[-1] = 0;
         if (*p != '/')
-                return refuse(e, "The script's first line names no interpreter by its full path",
-                        line);
+                return refuse(
+                        e, "The script's first line names no interpreter by its full path", line);
         n = strcspn(p, blank);
         r->interpreter = strndup(p, n);
         p += n + strspn(p + n, blank);
@@ -174,7 +174,8 @@ int local_script_read(int uowdir, const char *name, LocalRecord *r, Error *e) {
                 return -ENOMEM;
         k = script_file_open(uowdir, path, &r->script, &fd);
         if (k > 0)
-                return refuse(e, "The script is not there any more, or is no file of its own", path);
+                return refuse(
+                        e, "The script is not there any more, or is no file of its own", path);
         if (k == 0)
                 k = fd_read_all(fd, SCRIPT_SIZE_MAX, &text, &size);
         if (k == -EFBIG)
