@@ -364,8 +364,32 @@ static void end_told(Slurm *s, Item *item, const View *v) {
                 end_as_seen(s, item, v);
 }
 
+/* A job that accounting believes to be alive is not lost, whatever the controller has forgotten: an administrator must tell. */
+static void tell_runaway(Slurm *s, const Item *item) {
+        JobReport report = { .phase = PHASE_RUNNING, .stuck = true };
+
+        report.reason = strdup(
+                "Slurm's controller does not know the job any more, but accounting says that it runs");
+        if (report.reason)
+                tell(s, item, &report);
+        job_report_done(&report);
+}
+
+static void wait_for_word(Slurm *s, Item *item, const View *v) {
+        usec_t now = clock_now();
+        bool believed_alive = v->main.waiting + v->main.running > 0 && !item->cancelling;
+
+        if (!item->unresolved_since || item->unresolved_since > now)
+                item->unresolved_since = now;
+        if (now - item->unresolved_since < s->scheduler->config->scheduler.lost_after)
+                return;
+        if (believed_alive && !evidence_suffices(item))
+                tell_runaway(s, item);
+        else
+                end_untold(s, item);
+}
+
 void slurm_follow_end(Slurm *s, Item *item) {
-        usec_t now = clock_now(), lost_after = s->scheduler->config->scheduler.lost_after;
         View v;
 
         if (view(s, item, &v) < 0)
@@ -374,10 +398,8 @@ void slurm_follow_end(Slurm *s, Item *item) {
                 keep_evidence(item, &v.queue);
         if (is_over(s, item, &v))
                 end_told(s, item, &v);
-        else if (!item->unresolved_since || item->unresolved_since > now)
-                item->unresolved_since = now;
-        else if (now - item->unresolved_since >= lost_after)
-                end_untold(s, item);
+        else
+                wait_for_word(s, item, &v);
         view_done(&v);
 }
 

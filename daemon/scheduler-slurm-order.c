@@ -124,7 +124,7 @@ static void submit_answered(Op *op, const CommandResult *r) {
         }
         if (answer != SLURM_ACCEPTED && slurm_is_unreachable(r->err))
                 slurm_note_failure(op->slurm, text);
-        tell_submitted(op, answer, id, r->err[0] || r->error == 0 ? text : how);
+        tell_submitted(op, answer, id, r->err[0] || exit_code_of(r) >= 0 ? text : how);
 }
 
 /* A job that has ended needs no release and no end. */
