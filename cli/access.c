@@ -252,8 +252,9 @@ int access_offline(Cli *cli, Refusal *f) {
                 char why[sizeof(f->e.text)];
 
                 memcpy(why, f->e.text, sizeof(why));
-                return refusal_set(f, EXIT_FAILED, "unreadable", "the state on disk can't be read: %s",
-                        why[0] ? why : strerror(-r));
+                return refusal_set(f, EXIT_FAILED, "unreadable", "the state on disk can't be read: %s%s",
+                        why[0] ? why : strerror(-r),
+                        r == -ENOENT && !cli->base ? " Or has flowcrond never been started?" : "");
         }
         say_offline(cli);
         return 0;

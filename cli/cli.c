@@ -287,7 +287,7 @@ int cli_expect(Cli *cli, char **names, size_t n, size_t min, size_t max, const c
 /* ---- several names ---- */
 
 void batch_begin(Batch *b, Cli *cli, size_t n) {
-        *b = (Batch){ .cli = cli, .n = n };
+        *b = (Batch){ .cli = cli, .many = n > 1 };
         if (cli->json)
                 b->results = cJSON_CreateArray();
 }
@@ -299,7 +299,7 @@ void batch_add(Batch *b, cJSON *result) {
 
 void batch_refuse(Batch *b, const Refusal *f, const char *what) {
         if (b->results)
-                batch_add(b, refusal_json(f, b->n > 1 ? what : NULL));
+                batch_add(b, refusal_json(f, b->many ? what : NULL));
         else
                 cli_refuse(b->cli, f);
         if (f->code > b->code)
@@ -307,10 +307,10 @@ void batch_refuse(Batch *b, const Refusal *f, const char *what) {
 }
 
 int batch_end(Batch *b) {
-        if (b->results && b->n == 1)
-                out_json(cJSON_GetArrayItem(b->results, 0));
-        else if (b->results)
+        if (b->results && b->many)
                 out_json(b->results);
+        else if (b->results && b->results->child)
+                out_json(b->results->child);
         cJSON_Delete(b->results);
         b->results = NULL;
         return b->code;

@@ -109,7 +109,7 @@ int cli_fail(Cli *cli, const char *fmt, ...) _printf_(2, 3);
 /* Collects the results of an order that takes several names: JSON is one value, or an array for several; the worst exit code wins. */
 typedef struct Batch {
         Cli *cli;
-        size_t n; /* names given */
+        bool many; /* several names were given, or could have been: an array */
         cJSON *results;
         int code;
 } Batch;

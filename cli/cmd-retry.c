@@ -76,20 +76,18 @@ static int find_failed(Cli *cli, char ***ret) {
         return CLI_GO_ON;
 }
 
-static int give(Cli *cli, char **names, size_t n, bool yes) {
-        int r = yes ? CLI_GO_ON : ask_about_fresh(cli, names, n);
-
-        return r == CLI_GO_ON ? orders_give(cli, "retry", "is tried again", names, n) : r;
-}
-
 static int retry_failed(Cli *cli, bool yes) {
         _cleanup_(strv_freep) char **ids = NULL;
         int r = find_failed(cli, &ids);
 
         if (r != CLI_GO_ON)
                 return r;
+        if (ids && !yes)
+                r = ask_about_fresh(cli, ids, strv_length(ids));
+        if (r != CLI_GO_ON)
+                return r;
         if (ids)
-                return give(cli, ids, strv_length(ids), yes);
+                return orders_give_all(cli, "retry", "is tried again", ids, strv_length(ids));
         if (cli->json)
                 puts("[]");
         else
@@ -117,7 +115,9 @@ static int run(Cli *cli, char **args) {
         if (failed)
                 return retry_failed(cli, yes);
         r = cli_expect(cli, args, n, 1, SIZE_MAX, "the name of a Unit of Work, or --failed");
-        return r == CLI_GO_ON ? give(cli, args, n, yes) : r;
+        if (r == CLI_GO_ON && !yes)
+                r = ask_about_fresh(cli, args, n);
+        return r == CLI_GO_ON ? orders_give(cli, "retry", "is tried again", args, n) : r;
 }
 
 const Order order_retry = { "retry", "run finished Units of Work once more", usage, run };

@@ -39,7 +39,8 @@ static char *owner_text(const cJSON *daemon) {
         if (!owner)
                 return strdup("never ran here");
         if (!json_bool(owner, "alive", false))
-                return xasprintf("does not run; ran last on %s", host ?: "?");
+                return xasprintf("does not run%s; ran last on %s",
+                        json_bool(daemon, "once", false) ? " between its passes" : "", host ?: "?");
         return xasprintf("runs on %s, process %d, and can't be reached from here", host ?: "?",
                 (int)json_int(owner, "pid", 0));
 }
@@ -90,14 +91,18 @@ static char *availability_text(const cJSON *s, Style *ret_style) {
 
 static void print_scheduler(const cJSON *status) {
         const cJSON *s = json_object(status, "scheduler");
-        const char *trouble = json_str(s, "trouble"), *version = json_str(s, "version");
+        const char *trouble = json_str(s, "trouble"), *version = json_str(s, "version"),
+                   *type = json_str(s, "type") ?: "?";
         _cleanup_free_ char *last = since_text(", last at ", s, "last_answer"), *words = NULL,
                             *line = NULL;
         Style style;
 
         words = availability_text(s, &style);
-        line = xasprintf("%s%s%s: %s%s", json_str(s, "type") ?: "?", version ? " " : "",
-                version ?: "", words ?: "?", last ?: "");
+        if (!version || !startswith(version, type))
+                line = xasprintf("%s%s%s: %s%s", type, version ? " " : "", version ?: "",
+                        words ?: "?", last ?: "");
+        else
+                line = xasprintf("%s: %s%s", version, words ?: "?", last ?: "");
         print_line("scheduler", style, line);
         if (trouble)
                 print_line("", STYLE_WARN, trouble);

@@ -109,7 +109,7 @@ static char *describe(const cJSON *uow, bool live) {
 
         if (!uow)
                 return strdup("uploaded; waits to be taken up");
-        if (live && since && now > since)
+        if (live && since && now >= since + USEC_PER_SEC)
                 duration_words(elapsed, (now - since) / USEC_PER_SEC * USEC_PER_SEC);
         return xasprintf("%s%s%s%s%s%s%s", uow_state_text(uow, state, NULL),
                 elapsed[0] ? " for " : "", elapsed, job ? ", job " : "", job ?: "",

@@ -14,6 +14,9 @@
 
 #define STATUS_MAX ((size_t)4 * 1024 * 1024)
 
+/* Cron runs a pass every few minutes; after so long something keeps it from doing so. */
+#define PASS_OVERDUE (30 * USEC_PER_MINUTE)
+
 Offline *offline_free(Offline *o) {
         if (!o)
                 return NULL;
@@ -130,11 +133,6 @@ static cJSON *last_words(const Offline *o) {
         return status;
 }
 
-static int replace(cJSON *o, const char *key, cJSON *item) {
-        cJSON_DeleteItemFromObjectCaseSensitive(o, key);
-        return json_set_item(o, key, item);
-}
-
 static cJSON *count_states(const Offline *o) {
         size_t counts[_UOW_STATE_MAX] = {};
         cJSON *c = cJSON_CreateObject();
@@ -151,87 +149,132 @@ static cJSON *count_states(const Offline *o) {
 }
 
 /* Who owns the folder by its lease: may well be a daemon on another node. */
-static int set_owner(const Offline *o, cJSON *daemon) {
-        LeaseOwner owner;
-        cJSON *j;
+static cJSON *owner_json(const LeaseOwner *owner) {
+        _cleanup_json_ cJSON *j = cJSON_CreateObject();
         int r;
 
-        if (lease_read(o->layout->fd[PLACE_STATE], &owner) < 0)
-                return 0;
-        j = cJSON_CreateObject();
         if (!j)
-                return -ENOMEM;
-        r = json_set_str(j, "host", owner.host);
+                return NULL;
+        r = json_set_str(j, "host", owner->host);
         if (r >= 0)
-                r = json_set_int(j, "pid", owner.pid);
+                r = json_set_int(j, "pid", owner->pid);
         if (r >= 0)
-                r = json_set_time(j, "since", owner.since);
+                r = json_set_time(j, "since", owner->since);
         if (r >= 0)
-                r = json_set_int(j, "fence", (int64_t)owner.fence);
+                r = json_set_int(j, "fence", (int64_t)owner->fence);
         if (r >= 0)
-                r = json_set_bool(j, "here", owner.here);
+                r = json_set_bool(j, "here", owner->here);
         if (r >= 0)
-                r = json_set_bool(j, "alive", owner.alive && !owner.released);
-        cJSON_DeleteItemFromObjectCaseSensitive(daemon, "owner");
-        return json_set_item(daemon, "owner", j) < 0 || r < 0 ? -ENOMEM : 0;
+                r = json_set_bool(j, "alive", owner->alive && !owner->released);
+        return r < 0 ? NULL : TAKE_PTR(j);
 }
 
-/* What was true of the daemon when it wrote, less what can't be any more. */
-static int set_daemon(const Offline *o, cJSON *status) {
-        cJSON *old = cJSON_DetachItemFromObjectCaseSensitive(status, "daemon");
-        cJSON *d = cJSON_IsObject(old) ? old : cJSON_CreateObject();
+/* What was true of the daemon when it wrote, less what can't be any more. @owner NULL: there never was one. */
+static cJSON *daemon_json(const cJSON *last, const LeaseOwner *owner) {
+        static const char *const kept[] = { "pid", "version", "since", "fence", "once" };
+        const cJSON *old = json_object(last, "daemon"), *item;
+        _cleanup_json_ cJSON *d = cJSON_CreateObject();
         int r;
 
-        if (d != old)
-                cJSON_Delete(old);
         if (!d)
-                return -ENOMEM;
-        cJSON_DeleteItemFromObjectCaseSensitive(d, "running");
-        cJSON_DeleteItemFromObjectCaseSensitive(d, "socket");
-        r = json_set_item(status, "daemon", d);
-        if (r >= 0)
-                r = json_set_bool(d, "running", false);
-        return r < 0 ? r : set_owner(o, d);
+                return NULL;
+        r = json_set_bool(d, "running", false);
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(kept); i++) {
+                item = cJSON_GetObjectItemCaseSensitive(old, kept[i]);
+                if (item)
+                        r = json_set_item(d, kept[i], cJSON_Duplicate(item, true));
+        }
+        if (r >= 0 && owner)
+                r = json_set_item(d, "owner", owner_json(owner));
+        return r < 0 ? NULL : TAKE_PTR(d);
 }
 
-static int set_missing(const Offline *o, cJSON *status) {
-        int r = 0;
+static cJSON *scheduler_json(const Offline *o) {
+        cJSON *s = cJSON_CreateObject();
 
-        if (!json_object(status, "watch"))
-                r = replace(status, "watch", cJSON_CreateObject());
-        if (r >= 0 && !json_object(status, "scheduler")) {
-                cJSON *s = cJSON_CreateObject();
-
-                if (s && json_set_str(s, "type",
-                                 o->config->scheduler.type == SCHEDULER_SLURM ? "slurm"
-                                                                              : "local") < 0) {
-                        cJSON_Delete(s);
-                        s = NULL;
-                }
-                r = replace(status, "scheduler", s);
+        if (s && json_set_str(s, "type",
+                         o->config->scheduler.type == SCHEDULER_SLURM ? "slurm" : "local") < 0) {
+                cJSON_Delete(s);
+                return NULL;
         }
-        if (r >= 0 && !json_array(status, "attention"))
-                r = replace(status, "attention", cJSON_CreateArray());
-        return r;
+        return s;
+}
+
+/* Whether nobody looks after the folder, though somebody should; cron's passes are far apart. */
+static bool is_deserted(const cJSON *last, const LeaseOwner *owner) {
+        usec_t seen = json_time(last, "time"), now = clock_now();
+        bool once = json_bool(json_object(last, "daemon"), "once", false);
+
+        if (owner && owner->alive && !owner->released)
+                return false;
+        return !once || !seen || now > seen + PASS_OVERDUE;
+}
+
+/* What the daemon last found in need of attention, after what only a reader can see: that there is none. */
+static cJSON *attention_json(const Offline *o, const cJSON *last, const LeaseOwner *owner) {
+        const cJSON *old = json_array(last, "attention");
+        _cleanup_json_ cJSON *array = old ? cJSON_Duplicate(old, true) : cJSON_CreateArray();
+        _cleanup_free_ char *advice = NULL;
+        cJSON *item;
+
+        if (!array || !is_deserted(last, owner))
+                return TAKE_PTR(array);
+        advice = streq(o->config->instance, "default")
+                ? strdup("Start it: systemctl --user start flowcron; or have cron run `flowcrond --once`.")
+                : xasprintf("Start it: systemctl --user start flowcron@%s; or have cron run `flowcrond -i %s --once`.",
+                          o->config->instance, o->config->instance);
+        item = cJSON_CreateObject();
+        if (!advice || !item ||
+                json_set_str(item, "what",
+                        "flowcrond does not run: nothing is taken up, and no job is followed.") < 0 ||
+                json_set_str(item, "advice", advice) < 0 ||
+                !cJSON_InsertItemInArray(array, 0, item)) {
+                cJSON_Delete(item);
+                return NULL;
+        }
+        return TAKE_PTR(array);
+}
+
+static int copy_member(cJSON *to, const cJSON *from, const char *key) {
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(from, key);
+
+        return item ? json_set_item(to, key, cJSON_Duplicate(item, true)) : 0;
+}
+
+static int fill_status(const Offline *o, const cJSON *last, cJSON *status) {
+        LeaseOwner owner, *known = NULL;
+        int r;
+
+        if (lease_read(o->layout->fd[PLACE_STATE], &owner) == 0)
+                known = &owner;
+        r = json_set_str(status, "instance", o->config->instance);
+        if (r >= 0)
+                r = json_set_name(status, "base", o->layout->base);
+        if (r >= 0)
+                r = json_set_item(status, "daemon", daemon_json(last, known));
+        if (r >= 0)
+                r = copy_member(status, last, "host");
+        if (r >= 0)
+                r = json_object(last, "watch")
+                        ? copy_member(status, last, "watch")
+                        : json_set_item(status, "watch", cJSON_CreateObject());
+        if (r >= 0)
+                r = json_object(last, "scheduler")
+                        ? copy_member(status, last, "scheduler")
+                        : json_set_item(status, "scheduler", scheduler_json(o));
+        if (r >= 0)
+                r = json_set_item(status, "counts", count_states(o));
+        if (r >= 0)
+                r = json_set_item(status, "attention", attention_json(o, last, known));
+        return r < 0 ? r : copy_member(status, last, "time");
 }
 
 cJSON *offline_status(const Offline *o) {
-        _cleanup_json_ cJSON *status = last_words(o);
-        _cleanup_free_ char *base = text_escape(o->layout->base);
-        int r;
+        _cleanup_json_ cJSON *last = last_words(o), *status = cJSON_CreateObject();
 
-        if (!status || !base)
+        if (!last || !status || fill_status(o, last, status) < 0)
                 return NULL;
-        r = replace(status, "instance", cJSON_CreateString(o->config->instance));
-        if (r >= 0)
-                r = replace(status, "base", cJSON_CreateString(base));
-        if (r >= 0)
-                r = set_daemon(o, status);
-        if (r >= 0)
-                r = set_missing(o, status);
-        if (r >= 0)
-                r = replace(status, "counts", count_states(o));
-        return r < 0 ? NULL : TAKE_PTR(status);
+        return TAKE_PTR(status);
 }
 
 /* ---- what an order needs ---- */

@@ -25,21 +25,33 @@ static void say_done(const cJSON *uow, const char *done) {
                 printf("%s %s.\n", label ?: "?", done);
 }
 
-int orders_give(Cli *cli, const char *order, const char *done, char **names, size_t n) {
-        Batch b;
-
-        batch_begin(&b, cli, n);
+static int give(Cli *cli, Batch *b, const char *order, const char *done, char **names, size_t n) {
         for (size_t i = 0; i < n; i++) {
                 Refusal f = {};
                 cJSON *uow = NULL;
 
                 if (access_order(cli, order, names[i], &uow, &f) != 0) {
-                        batch_refuse(&b, &f, names[i]);
+                        batch_refuse(b, &f, names[i]);
                         continue;
                 }
                 if (!cli->json)
                         say_done(uow, done);
-                batch_add(&b, uow);
+                batch_add(b, uow);
         }
-        return batch_end(&b);
+        return batch_end(b);
+}
+
+int orders_give(Cli *cli, const char *order, const char *done, char **names, size_t n) {
+        Batch b;
+
+        batch_begin(&b, cli, n);
+        return give(cli, &b, order, done, names, n);
+}
+
+int orders_give_all(Cli *cli, const char *order, const char *done, char **names, size_t n) {
+        Batch b;
+
+        batch_begin(&b, cli, n);
+        b.many = true;
+        return give(cli, &b, order, done, names, n);
 }

@@ -108,7 +108,7 @@ static int add_times(Table *t, const cJSON *uow, usec_t now) {
         int r;
 
         clock_format_short(since, when, now);
-        if (when && now > when && uow_runs(uow))
+        if (when && now >= when + USEC_PER_SEC && uow_runs(uow))
                 duration_words(elapsed, (now - when) / USEC_PER_SEC * USEC_PER_SEC);
         r = table_set(t, COLUMN_SINCE, STYLE_NONE, when ? since : "");
         return r < 0 ? r : table_set(t, COLUMN_FOR, STYLE_NONE, elapsed);
@@ -181,15 +181,37 @@ static void print_times(const cJSON *uow) {
         print_duration("ran", started, finished ? finished : now);
 }
 
-/* What a person who asks after it wants to do next. */
-static void print_advice(const cJSON *uow) {
-        _cleanup_free_ char *path = out_text(json_str(uow, "path"), SIZE_MAX);
-        const char *state = json_str(uow, "state");
+static bool is_kept(const cJSON *uow) {
+        int s = state_from_string(json_str(uow, "state"));
 
-        if (json_str(uow, "moved_to") || !path)
-                return;
-        if (streq(state, "finished") || streq(state, "soft-deleted"))
+        return s == UOW_FINISHED || s == UOW_SOFT_DELETED;
+}
+
+static void print_report(const cJSON *uow) {
+        _cleanup_free_ char *path = out_text(json_str(uow, "path"), SIZE_MAX);
+
+        if (is_kept(uow) && path && *path)
                 printf("  %-12s %s/flowcron/report.txt\n", "report", path);
+}
+
+/* What whoever asks after it may want to know or do next. */
+static const char *advice(const cJSON *uow) {
+        switch (state_from_string(json_str(uow, "state"))) {
+        case UOW_ARRIVING:
+                return "It is taken up as soon as its upload is complete: when it holds an empty folder sentinels/.";
+        case UOW_FINISHED:
+                if (json_str(uow, "moved_to"))
+                        return "It went on to the next instance of the chain; ask there.";
+                return streq(json_str(uow, "outcome"), "succeeded")
+                        ? NULL
+                        : "The report says what happened and what to change. Run it once more with: flowcronctl retry";
+        case UOW_SOFT_DELETED:
+                return "Take it out of the recycling bin with: flowcronctl restore";
+        case UOW_PURGED:
+                return "It is gone from disk; its history stays: flowcronctl history";
+        default:
+                return NULL;
+        }
 }
 
 void uow_print(const cJSON *uow, bool brief) {
@@ -210,7 +232,11 @@ void uow_print(const cJSON *uow, bool brief) {
         print_times(uow);
         print_field("moved to", json_str(uow, "moved_to"));
         print_field("path", json_str(uow, "path"));
-        print_advice(uow);
+        print_report(uow);
+        if (brief && advice(uow)) {
+                putchar('\n');
+                out_paragraph(2, advice(uow));
+        }
 }
 
 /* ---- events ---- */
