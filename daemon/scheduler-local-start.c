@@ -41,9 +41,11 @@ void local_job_tell(LocalJob *j) {
         Local *l = j->local;
         JobReport report;
 
-        if (!is_theirs(j) || local_report(&j->record, &report) < 0)
+        if (!is_theirs(j) || (j->record.state == LOCAL_PENDING && local_job_uses_slot(j)))
+                return; /* the latter begins just now, and says so itself */
+        if (local_report(&j->record, &report) < 0)
                 return; /* the next poll comes here again */
-        if (j->record.state == LOCAL_PENDING && !report.reason)
+        if (j->record.state == LOCAL_PENDING)
                 report.reason = xasprintf("waits for a free slot (%u of %u in use)",
                         slots_in_use(l), l->scheduler->config->scheduler.slots);
         l->scheduler->events.job(j->uow, j->record.attempt, &report, l->scheduler->userdata);
