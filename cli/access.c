@@ -46,9 +46,8 @@ static int load_own(const Cli *cli, Config **ret, Error *e) {
         if (!path)
                 return error_set(e, -ENOENT,
                         "neither XDG_CONFIG_HOME nor a home folder is known; use --config FILE");
-        r = cli->instance && cli->config_path
-                ? config_load_named(cli->instance, path, ret, e)
-                : config_load(path, ret, e);
+        r = cli->instance && cli->config_path ? config_load_named(cli->instance, path, ret, e)
+                                              : config_load(path, ret, e);
         if (r == -ENOENT)
                 return error_set(e, r,
                         "there is no configuration of instance %s: %s does not exist. Name another with --instance or "
@@ -223,7 +222,9 @@ static cJSON *take_member(VarlinkReply *reply, const char *key) {
 
 static int take_answer(VarlinkReply *reply, const char *key, cJSON **ret, Refusal *f) {
         *ret = take_member(reply, key);
-        return *ret ? 0 : refusal_set(f, EXIT_FAILED, NULL, "flowcrond gave an answer without \"%s\"", key);
+        return *ret
+                ? 0
+                : refusal_set(f, EXIT_FAILED, NULL, "flowcrond gave an answer without \"%s\"", key);
 }
 
 /* ---- the disk ---- */
@@ -252,8 +253,8 @@ int access_offline(Cli *cli, Refusal *f) {
                 char why[sizeof(f->e.text)];
 
                 memcpy(why, f->e.text, sizeof(why));
-                return refusal_set(f, EXIT_FAILED, "unreadable", "the state on disk can't be read: %s%s",
-                        why[0] ? why : strerror(-r),
+                return refusal_set(f, EXIT_FAILED, "unreadable",
+                        "the state on disk can't be read: %s%s", why[0] ? why : strerror(-r),
                         r == -ENOENT && !cli->base ? " Or has flowcrond never been started?" : "");
         }
         say_offline(cli);

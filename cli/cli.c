@@ -48,7 +48,7 @@ cJSON *refusal_json(const Refusal *f, const char *what) {
                 return NULL;
         r = json_set_str(o, "error", f->word ?: code_word(f->code));
         if (r >= 0)
-                r = json_set_name(o, "message", f->e.text);
+                r = json_set_str(o, "message", f->e.text);
         if (r >= 0 && what)
                 r = json_set_name(o, "uow", what);
         return r < 0 ? NULL : TAKE_PTR(o);
@@ -113,8 +113,7 @@ static size_t distance(const char *a, const char *b) {
                 for (size_t j = 1; j <= n; j++) {
                         size_t above = row[j];
 
-                        row[j] = min3(above + 1, row[j - 1] + 1,
-                                diagonal + (a[i - 1] != b[j - 1]));
+                        row[j] = min3(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
                         diagonal = above;
                 }
         }
@@ -126,8 +125,9 @@ const char *cli_nearest(const char *typed, const char *const *words) {
         const char *nearest = NULL;
 
         for (; *words; words++) {
-                size_t d = startswith(*words, typed) && strlen(typed) >= 2 ? 0
-                                                                           : distance(typed, *words);
+                size_t d = startswith(*words, typed) && strlen(typed) >= 2
+                        ? 0
+                        : distance(typed, *words);
 
                 if (d < best) {
                         best = d;
@@ -248,11 +248,10 @@ static int parse_all(const Parser *p, char **args, size_t *ret_n) {
 
 static int check_globals(Cli *cli) {
         if (cli->instance && !config_instance_valid(cli->instance))
-                return cli_usage_error(cli,
-                        "an instance's name has letters, digits, '.', '_' and '-' only");
-        if (cli->base && (cli->config_path || cli->instance))
                 return cli_usage_error(
-                        cli, "--base stands for itself: leave out --config and --instance");
+                        cli, "an instance's name has letters, digits, '.', '_' and '-' only");
+        if (cli->base && cli->config_path)
+                return cli_usage_error(cli, "--base and --config exclude each other");
         return CLI_GO_ON;
 }
 

@@ -87,8 +87,9 @@ const char *cli_nearest(const char *typed, const char *const *words);
 
 /* Why an order came to nothing. */
 typedef struct Refusal {
-        int code;         /* EXIT_… */
-        const char *word; /* "not-found", "ambiguous", "state", … as the member "error"; NULL: by the code */
+        int code; /* EXIT_… */
+        const char *
+                word; /* "not-found", "ambiguous", "state", … as the member "error"; NULL: by the code */
         Error e;
 } Refusal;
 

@@ -48,8 +48,8 @@ static int fill_address(struct sockaddr_un *sun, const char *path, int *ret_dir)
         *ret_dir = open(slash == folder ? "/" : folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (*ret_dir < 0)
                 return -errno;
-        n = snprintf(sun->sun_path, sizeof(sun->sun_path), "/proc/self/fd/%d/%s", *ret_dir,
-                slash + 1);
+        n = snprintf(
+                sun->sun_path, sizeof(sun->sun_path), "/proc/self/fd/%d/%s", *ret_dir, slash + 1);
         return n < 0 || (size_t)n >= sizeof(sun->sun_path) ? -ENAMETOOLONG : 0;
 }
 
@@ -166,7 +166,7 @@ int client_receive(Client *c, usec_t deadline, VarlinkReply *ret, Error *e) {
                         r = wait_readable(c->fd, until);
                 if (r < 0)
                         return error_set(e, r, "%s",
-                                r == -ECONNRESET ? "flowcrond ended the connection"
+                                r == -ECONNRESET          ? "flowcrond ended the connection"
                                         : r == -ETIMEDOUT ? "flowcrond does not answer"
                                                           : strerror(-r));
         }

@@ -30,7 +30,6 @@ static const char usage[] =
 #define SUFFIX "_flowcron.log"
 #define DATE_SIZE (sizeof("YYYY-MM-DD") - 1)
 
-
 typedef struct LogView {
         Cli *cli;
         int dir;
@@ -75,8 +74,7 @@ static bool is_wanted(const LogView *v, const char *line) {
 
         if (!v->names)
                 return true;
-        if (!take_apart(line, &p) || clock_parse(p.when, &t) < 0 ||
-                t + USEC_PER_SEC < v->from)
+        if (!take_apart(line, &p) || clock_parse(p.when, &t) < 0 || t + USEC_PER_SEC < v->from)
                 return false;
         for (char **name = v->names; *name; name++) {
                 const char *rest = startswith(p.text, *name);
@@ -96,7 +94,7 @@ static cJSON *line_json(const char *line) {
         if (take_apart(line, &p) &&
                 (json_set_str(o, "time", p.when) < 0 || json_set_str(o, "level", p.level) < 0))
                 return NULL;
-        return json_set_name(o, "message", p.text) < 0 ? NULL : TAKE_PTR(o);
+        return json_set_str(o, "message", p.text) < 0 ? NULL : TAKE_PTR(o);
 }
 
 static Style level_style(const char *line) {
@@ -283,8 +281,8 @@ static int open_logs(LogView *v, Refusal *f) {
                 return f->code = EXIT_FAILED;
         v->dir = dir_open_path(l->path[PLACE_LOGS]);
         if (v->dir < 0)
-                return refusal_set(f, EXIT_FAILED, NULL, "%s: %s", l->path[PLACE_LOGS],
-                        strerror(-v->dir));
+                return refusal_set(
+                        f, EXIT_FAILED, NULL, "%s: %s", l->path[PLACE_LOGS], strerror(-v->dir));
         return 0;
 }
 
@@ -317,7 +315,8 @@ static int parse_number(Cli *cli, const char *s, size_t *ret) {
         errno = 0;
         n = strtoul(s, &end, 10);
         if (errno || end == s || *end || n == 0 || n > 1000000)
-                return cli_usage_error(cli, "--lines needs a number from 1 to 1000000, not \"%s\"", s);
+                return cli_usage_error(
+                        cli, "--lines needs a number from 1 to 1000000, not \"%s\"", s);
         *ret = n;
         return CLI_GO_ON;
 }

@@ -23,4 +23,5 @@ static int run(Cli *cli, char **args) {
                 : r;
 }
 
-const Order order_restore = { "restore", "take Units of Work out of the recycling bin", usage, run };
+const Order order_restore = { "restore", "take Units of Work out of the recycling bin", usage,
+        run };

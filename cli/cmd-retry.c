@@ -48,7 +48,8 @@ static int ask_about_fresh(Cli *cli, char **names, size_t n) {
                         "%s was filed less than ten minutes ago, and a flow may be fetching it: add --yes to retry it all "
                         "the same",
                         first ?: "it");
-        if (cli_confirm("%s%s filed less than ten minutes ago, and a flow may be fetching it. Retry?",
+        if (cli_confirm(
+                    "%s%s filed less than ten minutes ago, and a flow may be fetching it. Retry?",
                     first ?: "It", fresh > 1 ? " and others were" : " was"))
                 return CLI_GO_ON;
         out_note("Nothing was retried.");

@@ -85,8 +85,8 @@ static char *availability_text(const cJSON *s, Style *ret_style) {
         if (!availability)
                 return strdup("not known");
         *ret_style = streq(availability, "down") ? STYLE_BAD : STYLE_WARN;
-        return xasprintf("%s%s", streq(availability, "down") ? "does not answer" : "answers in part",
-                since ?: "");
+        return xasprintf("%s%s",
+                streq(availability, "down") ? "does not answer" : "answers in part", since ?: "");
 }
 
 static void print_scheduler(const cJSON *status) {
@@ -190,4 +190,5 @@ static int run(Cli *cli, char **args) {
         return EXIT_DONE;
 }
 
-const Order order_status = { "status", "the instance at a glance, or one Unit of Work", usage, run };
+const Order order_status = { "status", "the instance at a glance, or one Unit of Work", usage,
+        run };

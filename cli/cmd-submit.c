@@ -125,9 +125,8 @@ static bool is_taken(const char *name, void *userdata) {
 }
 
 static char *hidden_name(const Folder *folder) {
-        return xasprintf(".%.*s.uploading-%d-%llx",
-                (int)utf8_cut(folder->name, HIDDEN_NAME_PART), folder->name, (int)getpid(),
-                (unsigned long long)clock_now());
+        return xasprintf(".%.*s.uploading-%d-%llx", (int)utf8_cut(folder->name, HIDDEN_NAME_PART),
+                folder->name, (int)getpid(), (unsigned long long)clock_now());
 }
 
 static int appear(const Layout *l, const char *hidden, const char *wanted, char **ret) {
@@ -174,14 +173,14 @@ static int refuse_faults(const Folder *folder, Refusal *f) {
         const cJSON *fault;
 
         cJSON_ArrayForEach(fault, folder->faults) {
-                char *longer = xasprintf("%s%s%s", all ?: "", all ? " Also: " : "",
-                        cJSON_GetStringValue(fault));
+                char *longer = xasprintf(
+                        "%s%s%s", all ?: "", all ? " Also: " : "", cJSON_GetStringValue(fault));
 
                 free(all);
                 all = longer;
         }
-        return refusal_set(f, EXIT_FAILED, "rejected", "%s would be rejected: %s", folder->path,
-                all ?: "");
+        return refusal_set(
+                f, EXIT_FAILED, "rejected", "%s would be rejected: %s", folder->path, all ?: "");
 }
 
 /* The id of whoever answers to this name now, so that it is not taken for ours later. */
@@ -257,7 +256,8 @@ static cJSON *submitted_json(const Submission *s, const char *name, const char *
 }
 
 static void say_end(const cJSON *uow) {
-        _cleanup_free_ char *label = uow_label(uow), *path = out_text(json_str(uow, "path"), SIZE_MAX);
+        _cleanup_free_ char *label = uow_label(uow),
+                            *path = out_text(json_str(uow, "path"), SIZE_MAX);
         const char *outcome = json_str(uow, "outcome"), *reason = json_str(uow, "reason");
         Style style = streq(outcome, "succeeded") ? STYLE_GOOD : STYLE_BAD;
         _cleanup_free_ char *why = out_text(reason, SIZE_MAX);
@@ -297,7 +297,8 @@ static int submit(Submission *s, const char *dir, Refusal *f) {
         r = rules_check(&rules, dir, &folder, f);
         if (r != 0)
                 return r;
-        before = id_before(s->cli, folder.name);
+        if (cJSON_GetArraySize(folder.faults) == 0)
+                before = id_before(s->cli, folder.name);
         r = submit_folder(s, &folder, &name, f);
         folder_done(&folder);
         if (r != 0)
@@ -326,8 +327,8 @@ static int open_folders(Cli *cli, Layout **ret) {
         if (r == 0 && layout_open_reading(*ret, &f.e) < 0)
                 r = f.code = EXIT_FAILED;
         if (r == 0 && (*ret)->fd[PLACE_UPLOADED] < 0)
-                r = refusal_set(&f, EXIT_FAILED, NULL, "%s can't be opened",
-                        (*ret)->path[PLACE_UPLOADED]);
+                r = refusal_set(
+                        &f, EXIT_FAILED, NULL, "%s can't be opened", (*ret)->path[PLACE_UPLOADED]);
         return r == 0 ? CLI_GO_ON : cli_refuse(cli, &f);
 }
 

@@ -108,5 +108,5 @@ static int run(Cli *cli, char **args) {
         return batch_end(&b);
 }
 
-const Order order_validate = { "validate", "all the checks that a Unit of Work meets, without submitting",
-        usage, run };
+const Order order_validate = { "validate",
+        "all the checks that a Unit of Work meets, without submitting", usage, run };

@@ -40,8 +40,9 @@ static int run(Cli *cli, char **args) {
         printf("flowcronctl %s\n", FLOWCRON_VERSION);
         if (daemon)
                 printf("flowcrond %s%s\n", daemon,
-                        streq(daemon, FLOWCRON_VERSION) ? ""
-                                                        : "; restart it to run the installed version");
+                        streq(daemon, FLOWCRON_VERSION)
+                                ? ""
+                                : "; restart it to run the installed version");
         return EXIT_DONE;
 }
 

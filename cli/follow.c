@@ -48,7 +48,7 @@ bool follow_interrupted(void) {
 typedef struct Following {
         Cli *cli;
         const Follow *what;
-        char *id; /* once it has one */
+        char *id;    /* once it has one */
         char *shown; /* the line that was printed last */
         int missing;
 } Following;
@@ -90,8 +90,8 @@ static int look(Following *g, cJSON **ret, Refusal *f) {
         }
         if (folder_is_there(g) || ++g->missing < MISSING_MAX)
                 return 0;
-        return refusal_set(f, EXIT_FAILED, "gone", "%s is gone: somebody took it out of UploadedFiles",
-                g->what->name);
+        return refusal_set(f, EXIT_FAILED, "gone",
+                "%s is gone: somebody took it out of UploadedFiles", g->what->name);
 }
 
 static bool is_over(const cJSON *uow) {

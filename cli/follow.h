@@ -7,9 +7,10 @@
 
 /* What is to be followed. */
 typedef struct Follow {
-        const char *name;   /* of its folder in UploadedFiles, raw bytes */
-        const char *before; /* id of the one that answered to that name before, or NULL: it is not meant */
-        int uploaded;       /* the open folder UploadedFiles */
+        const char *name; /* of its folder in UploadedFiles, raw bytes */
+        const char *
+                before; /* id of the one that answered to that name before, or NULL: it is not meant */
+        int uploaded; /* the open folder UploadedFiles */
 } Follow;
 
 /**

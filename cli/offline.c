@@ -192,8 +192,9 @@ static cJSON *daemon_json(const cJSON *last, const LeaseOwner *owner) {
 static cJSON *scheduler_json(const Offline *o) {
         cJSON *s = cJSON_CreateObject();
 
-        if (s && json_set_str(s, "type",
-                         o->config->scheduler.type == SCHEDULER_SLURM ? "slurm" : "local") < 0) {
+        if (s &&
+                json_set_str(s, "type",
+                        o->config->scheduler.type == SCHEDULER_SLURM ? "slurm" : "local") < 0) {
                 cJSON_Delete(s);
                 return NULL;
         }
@@ -221,12 +222,14 @@ static cJSON *attention_json(const Offline *o, const cJSON *last, const LeaseOwn
                 return TAKE_PTR(array);
         advice = streq(o->config->instance, "default")
                 ? strdup("Start it: systemctl --user start flowcron; or have cron run `flowcrond --once`.")
-                : xasprintf("Start it: systemctl --user start flowcron@%s; or have cron run `flowcrond -i %s --once`.",
+                : xasprintf(
+                          "Start it: systemctl --user start flowcron@%s; or have cron run `flowcrond -i %s --once`.",
                           o->config->instance, o->config->instance);
         item = cJSON_CreateObject();
         if (!advice || !item ||
                 json_set_str(item, "what",
-                        "flowcrond does not run: nothing is taken up, and no job is followed.") < 0 ||
+                        "flowcrond does not run: nothing is taken up, and no job is followed.") <
+                        0 ||
                 json_set_str(item, "advice", advice) < 0 ||
                 !cJSON_InsertItemInArray(array, 0, item)) {
                 cJSON_Delete(item);

@@ -24,7 +24,8 @@ Offline *offline_free(Offline *o);
 DEFINE_CLEANUP(Offline *, offline_free)
 
 /** offline_find() - as the daemon's Show: sets *ret, or *ret_arriving (owned by @o). 0, UOW_E_NOT_FOUND, UOW_E_AMBIGUOUS. */
-int offline_find(const Offline *o, const char *what, Uow **ret, const cJSON **ret_arriving, Error *e);
+int offline_find(
+        const Offline *o, const char *what, Uow **ret, const cJSON **ret_arriving, Error *e);
 
 /** offline_status() - the `status` object, as far as it can be told from here. New value or NULL. */
 cJSON *offline_status(const Offline *o);

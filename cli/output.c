@@ -16,9 +16,7 @@
 /* Nobody reads lines longer than this, however wide the terminal. */
 #define PARAGRAPH_MAX 100
 
-static struct {
-        bool terminal, live, colour, utf8;
-} out;
+static struct { bool terminal, live, colour, utf8; } out;
 
 static const char *const on[_STYLE_MAX] = {
         [STYLE_NONE] = "",

@@ -27,13 +27,13 @@ typedef enum Style {
 /** out_init() - look at the terminal and the locale; once, at start. */
 void out_init(void);
 
-bool out_is_terminal(void);        /* standard output */
-bool out_is_live(void);            /* it is one on which a line can be drawn over */
-bool out_can_ask(void);            /* standard input and standard error are a terminal */
-size_t out_width(void);            /* columns of the terminal; SIZE_MAX if it is none: nothing is cut then */
-size_t out_height(void);           /* its lines; 24 if it is none */
-const char *out_bullet(void);      /* "•" or "*" */
-const char *out_on(Style s);       /* escape sequences for standard output, or "" */
+bool out_is_terminal(void); /* standard output */
+bool out_is_live(void);     /* it is one on which a line can be drawn over */
+bool out_can_ask(void);     /* standard input and standard error are a terminal */
+size_t out_width(void);  /* columns of the terminal; SIZE_MAX if it is none: nothing is cut then */
+size_t out_height(void); /* its lines; 24 if it is none */
+const char *out_bullet(void); /* "•" or "*" */
+const char *out_on(Style s);  /* escape sequences for standard output, or "" */
 const char *out_off(Style s);
 
 /** out_text() - @s made printable for this terminal and at most @width columns wide ("…" marks the cut). New string; "" for NULL. */

@@ -49,8 +49,7 @@ static int locate(const char *dir, Folder *folder, Refusal *f) {
         slash = strrchr(folder->path, '/');
         if (!slash[1])
                 return refusal_set(f, EXIT_FAILED, NULL, "%s is the root of all folders", dir);
-        parent = strndup(folder->path,
-                slash == folder->path ? 1 : (size_t)(slash - folder->path));
+        parent = strndup(folder->path, slash == folder->path ? 1 : (size_t)(slash - folder->path));
         folder->name = strdup(slash + 1);
         if (!parent || !folder->name)
                 return refusal_set(f, EXIT_FAILED, NULL, "%s", strerror(ENOMEM));
@@ -78,7 +77,8 @@ static int check(const ScriptRules *rules, Folder *folder, Error *e) {
         int r = 0;
 
         if (folder->name[0] == '.')
-                r = add_fault(folder, "its name starts with a dot, so FlowCron takes no notice of it");
+                r = add_fault(
+                        folder, "its name starts with a dot, so FlowCron takes no notice of it");
         if (r < 0)
                 return r;
         r = admit_check(folder->parent, folder->name, rules, &folder->script, e);

@@ -8,9 +8,9 @@
 
 /* A folder on this machine that is, or may become, a Unit of Work. */
 typedef struct Folder {
-        char *path;   /* absolute, without links */
-        char *name;   /* its last part */
-        int parent;   /* open folder that holds it, or -1 */
+        char *path;    /* absolute, without links */
+        char *name;    /* its last part */
+        int parent;    /* open folder that holds it, or -1 */
         cJSON *faults; /* array of texts */
         Script script; /* as found, if there is no fault */
 } Folder;

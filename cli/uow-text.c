@@ -92,10 +92,10 @@ enum {
 static const Column list_columns[_COLUMN_MAX] = {
         [COLUMN_NAME] = { "NAME", 14, true, false },
         [COLUMN_STATE] = { "STATE", 8, false, false },
-        [COLUMN_JOB] = { "JOB", 4, false, false },
+        [COLUMN_JOB] = { "JOB", 6, true, false },
         [COLUMN_SINCE] = { "SINCE", 5, false, false },
         [COLUMN_FOR] = { "FOR", 5, false, false },
-        [COLUMN_REASON] = { "REASON", 16, true, false },
+        [COLUMN_REASON] = { "REASON", 8, true, false },
 };
 
 Table *uow_table(void) {

@@ -144,8 +144,7 @@ static int refuse_unknown(ControlCall *call, size_t size) {
         if (is_our_interface(c, call->method, size))
                 return control_error(
                         call, VARLINK_E_METHOD_NOT_FOUND, about("method", call->method));
-        return control_error(
-                call, VARLINK_E_INTERFACE_NOT_FOUND, about("interface", interface));
+        return control_error(call, VARLINK_E_INTERFACE_NOT_FOUND, about("interface", interface));
 }
 
 int control_service_dispatch(ControlCall *call, const VarlinkCall *what) {

@@ -49,8 +49,8 @@ static int open_folder(const char *folder, Error *e) {
 
         r = dir_make_path(folder, 0700);
         if (r < 0)
-                return error_set(e, r, "The socket's folder %s can't be made: %s", folder,
-                        strerror(-r));
+                return error_set(
+                        e, r, "The socket's folder %s can't be made: %s", folder, strerror(-r));
         fd = open(folder, flags | (folder_is_guessable(folder) ? O_NOFOLLOW : 0));
         if (fd < 0)
                 return error_set(e, -errno, "The socket's folder %s can't be opened: %m", folder);
@@ -92,11 +92,12 @@ static int remove_dead(int dir, const char *name, const struct sockaddr_un *sun,
         if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT ? 0 : -errno;
         if (!S_ISSOCK(st.st_mode))
-                return error_set(e, -EADDRINUSE, "%s is in the socket's place and is no socket",
-                        name);
+                return error_set(
+                        e, -EADDRINUSE, "%s is in the socket's place and is no socket", name);
         r = is_dead(sun);
         if (r < 0)
-                return error_set(e, r, r == -EADDRINUSE
+                return error_set(e, r,
+                        r == -EADDRINUSE
                                 ? "Another flowcrond listens there already"
                                 : "It can't be told whether another flowcrond listens there");
         return unlinkat(dir, name, 0) < 0 && errno != ENOENT ? -errno : 0;

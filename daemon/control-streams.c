@@ -46,8 +46,8 @@ static bool is_wanted(const Listing *l, const Uow *u) {
 }
 
 static int take_arriving(Listing *l) {
-        bool wanted = (l->state == UOW_NEW || l->state == UOW_ARRIVING) &&
-                l->outcome == OUTCOME_NONE;
+        bool wanted =
+                (l->state == UOW_NEW || l->state == UOW_ARRIVING) && l->outcome == OUTCOME_NONE;
 
         l->arriving = wanted ? manager_arriving(l->manager) : cJSON_CreateArray();
         return l->arriving ? 0 : -ENOMEM;
@@ -143,8 +143,7 @@ static bool parse_listing(ControlCall *call, const cJSON *parameters, Listing *l
         static const char *const known[] = { "state", "outcome", "all", NULL };
         const cJSON *all = cJSON_GetObjectItemCaseSensitive(parameters, "all");
 
-        if (!control_check_parameters(call, parameters, known) ||
-                !parse_words(call, parameters, l))
+        if (!control_check_parameters(call, parameters, known) || !parse_words(call, parameters, l))
                 return false;
         if (all && !cJSON_IsBool(all) && !cJSON_IsNull(all)) {
                 control_invalid(call, "all");

@@ -75,16 +75,15 @@ static void set_dead(Connection *k) {
 }
 
 static void set_deadline(Connection *k, Deadline d) {
-        usec_t after = d == DEADLINE_FRAME ? k->control->frame_deadline
-                                           : k->control->stall_deadline;
+        usec_t after =
+                d == DEADLINE_FRAME ? k->control->frame_deadline : k->control->stall_deadline;
 
         if (k->deadline == d)
                 return;
         k->deadline = d;
         if (d != DEADLINE_NONE)
                 sd_event_source_set_time(k->timer, clock_boottime() + after);
-        sd_event_source_set_enabled(
-                k->timer, d == DEADLINE_NONE ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+        sd_event_source_set_enabled(k->timer, d == DEADLINE_NONE ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
 }
 
 /* Whether on_work() would do something now. */
@@ -147,7 +146,8 @@ static int flush(Connection *k) {
 }
 
 static int append(Connection *k, const char *data, size_t size) {
-        if (k->out_start > 0) {
+        /* Not at every turn: a queue of megabytes that moves slowly would be copied for each event. */
+        if (k->out_start > k->out_end - k->out_start) {
                 memmove(k->out, k->out + k->out_start, k->out_end - k->out_start);
                 k->out_end -= k->out_start;
                 k->out_start = 0;
@@ -250,8 +250,8 @@ void control_each_call(Control *c, const char *method,
         Connection *k;
 
         TAILQ_FOREACH(k, &c->connections, entry)
-                if (k->call && !k->dead && streq(k->call->method, method))
-                        func(k->call, k->call->cancel_userdata, arg);
+        if (k->call && !k->dead && streq(k->call->method, method))
+                func(k->call, k->call->cancel_userdata, arg);
 }
 
 /* ---- calls ---- */
@@ -367,8 +367,8 @@ static bool peer_is_welcome(int fd) {
                 return false;
         if (peer.uid == geteuid() || peer.uid == 0)
                 return true;
-        log_warning("The control socket is the owner's; user %u was turned away.",
-                (unsigned)peer.uid);
+        log_warning(
+                "The control socket is the owner's; user %u was turned away.", (unsigned)peer.uid);
         return false;
 }
 
@@ -396,8 +396,7 @@ static int connection_new(Control *c, int fd) {
         if (r >= 0)
                 r = sd_event_source_set_enabled(k->work, SD_EVENT_OFF);
         if (r >= 0)
-                r = sd_event_add_time(
-                        c->event, &k->timer, CLOCK_BOOTTIME, 0, 0, on_deadline, k);
+                r = sd_event_add_time(c->event, &k->timer, CLOCK_BOOTTIME, 0, 0, on_deadline, k);
         if (r >= 0)
                 r = sd_event_source_set_enabled(k->timer, SD_EVENT_OFF);
         if (r < 0)
@@ -410,10 +409,10 @@ static bool drop_idle(Control *c) {
         Connection *k;
 
         TAILQ_FOREACH(k, &c->connections, entry)
-                if (!k->dead && is_idle(k)) {
-                        connection_free(k);
-                        return true;
-                }
+        if (!k->dead && is_idle(k)) {
+                connection_free(k);
+                return true;
+        }
         return false;
 }
 
@@ -430,8 +429,8 @@ static void welcome(Control *c, int fd) {
 static int pause_listening(Control *c) {
         int r;
 
-        log_warning("No connection can be taken on the control socket just now: %s",
-                strerror(errno));
+        log_warning(
+                "No connection can be taken on the control socket just now: %s", strerror(errno));
         r = sd_event_source_set_enabled(c->listening, SD_EVENT_OFF);
         if (r >= 0)
                 r = sd_event_source_set_time(c->resume, clock_boottime() + ACCEPT_PAUSE);

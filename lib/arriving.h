@@ -24,5 +24,5 @@ int arriving_find(const cJSON *array, const char *what, const cJSON **ret, Error
  * @taken: whether a name there belongs to a Unit of Work that is known already; NULL: none does
  * Folders without an empty sentinels/ are shown, and those with one too, since nobody has taken them up yet. 0 or -errno.
  */
-int arriving_read(int uploaded, bool (*taken)(const char *name, void *userdata), void *userdata,
-        cJSON **ret);
+int arriving_read(
+        int uploaded, bool (*taken)(const char *name, void *userdata), void *userdata, cJSON **ret);

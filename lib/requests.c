@@ -67,8 +67,8 @@ int requests_write(int dir, const char *order, const char *uow, Error *e) {
                 return -ENOMEM;
         r = file_replace_at(dir, name, text, strlen(text), 0600);
         if (r < 0)
-                return error_set(e, r, "The order can't be left in .flowcron/requests: %s",
-                        strerror(-r));
+                return error_set(
+                        e, r, "The order can't be left in .flowcron/requests: %s", strerror(-r));
         return 0;
 }
 
@@ -106,8 +106,7 @@ static int list_names(int dir, struct dirent ***ret, Error *e) {
 }
 
 static int compare_names(const void *a, const void *b) {
-        return strcmp(
-                (*(struct dirent *const *)a)->d_name, (*(struct dirent *const *)b)->d_name);
+        return strcmp((*(struct dirent *const *)a)->d_name, (*(struct dirent *const *)b)->d_name);
 }
 
 /* Whoever owns the folder gives the orders. */
@@ -213,8 +212,8 @@ int requests_read(int dir, Requests *ret, cJSON **ret_bad, Error *e) {
                 r = take(dir, names[i]->d_name, &q, &bad);
         free_names(names, n);
         if (r < 0)
-                return error_set(e, r, "Orders in .flowcron/requests can't be read: %s",
-                        strerror(-r));
+                return error_set(
+                        e, r, "Orders in .flowcron/requests can't be read: %s", strerror(-r));
         *ret = q;
         *ret_bad = TAKE_PTR(bad);
         q = (Requests){};

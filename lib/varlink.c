@@ -184,8 +184,8 @@ static int print_frame(const cJSON *o, char **ret, size_t *ret_size) {
         return 0;
 }
 
-int varlink_call_format(
-        const char *method, cJSON *parameters, bool more, bool oneway, char **ret, size_t *ret_size) {
+int varlink_call_format(const char *method, cJSON *parameters, bool more, bool oneway, char **ret,
+        size_t *ret_size) {
         _cleanup_json_ cJSON *mine = parameters, *o = cJSON_CreateObject();
         int r;
 

@@ -71,8 +71,8 @@ int varlink_call_parse(const char *frame, size_t size, VarlinkCall *ret, Error *
  * varlink_call_format() - a frame with its NUL; @ret_size counts it
  * Takes @parameters in any case; NULL: none. 0 or -ENOMEM.
  */
-int varlink_call_format(
-        const char *method, cJSON *parameters, bool more, bool oneway, char **ret, size_t *ret_size);
+int varlink_call_format(const char *method, cJSON *parameters, bool more, bool oneway, char **ret,
+        size_t *ret_size);
 
 typedef struct VarlinkReply {
         char *error;       /* NULL: it went well */

@@ -104,8 +104,8 @@ static const char description[] = "# A test.\ninterface " IFACE "\nmethod Echo()
 
 static void listen_at(Fixture *f) {
         Error e = {};
-        int r = control_new(f->event, f->path, methods, ELEMENTSOF(methods), description, f,
-                &f->control, &e);
+        int r = control_new(
+                f->event, f->path, methods, ELEMENTSOF(methods), description, f, &f->control, &e);
 
         if (r < 0)
                 fail_msg("%s", e.text);
@@ -219,7 +219,8 @@ static VarlinkReply next_reply(Fixture *f, Peer *p) {
         return reply;
 }
 
-static void expect_error(Fixture *f, Peer *p, const char *error, const char *key, const char *value) {
+static void expect_error(
+        Fixture *f, Peer *p, const char *error, const char *key, const char *value) {
         VarlinkReply reply = next_reply(f, p);
 
         assert_non_null(reply.error);
@@ -259,8 +260,8 @@ static void test_service(void **state) {
         say_frame(&p, "{\"method\":\"org.varlink.service.GetInfo\"}");
         reply = next_reply(f, &p);
         assert_string_equal(json_str(reply.parameters, "product"), "flowcrond");
-        assert_string_equal(
-                cJSON_GetStringValue(cJSON_GetArrayItem(json_array(reply.parameters, "interfaces"), 1)),
+        assert_string_equal(cJSON_GetStringValue(cJSON_GetArrayItem(
+                                    json_array(reply.parameters, "interfaces"), 1)),
                 IFACE);
         varlink_reply_done(&reply);
         say_frame(&p,
@@ -359,8 +360,8 @@ static void test_stream(void **state) {
 /* ---- odd clients ---- */
 
 static void test_garbage_ends_the_connection(void **state) {
-        static const char *const garbage[] = { "GET / HTTP/1.1\r\n\r\n", "[]", "{}", "{\"method\":7}",
-                "", "\xff\xfe" };
+        static const char *const garbage[] = { "GET / HTTP/1.1\r\n\r\n", "[]", "{}",
+                "{\"method\":7}", "", "\xff\xfe" };
         Fixture *f = *state;
 
         for (size_t i = 0; i < ELEMENTSOF(garbage); i++) {
@@ -595,8 +596,7 @@ static void test_another_user_is_turned_away(void **state) {
 static int try_at(Fixture *f, const char *path) {
         Control *c = NULL;
         Error e = {};
-        int r = control_new(
-                f->event, path, methods, ELEMENTSOF(methods), description, f, &c, &e);
+        int r = control_new(f->event, path, methods, ELEMENTSOF(methods), description, f, &c, &e);
 
         if (r < 0)
                 assert_true(e.text[0]);

@@ -184,10 +184,8 @@ static void test_many_are_read_in_parts(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
-                cmocka_unit_test_setup_teardown(
-                        test_unknown_order_is_not_written, setup, teardown),
-                cmocka_unit_test_setup_teardown(
-                        test_odd_files_are_set_aside_once, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_unknown_order_is_not_written, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_odd_files_are_set_aside_once, setup, teardown),
                 cmocka_unit_test_setup_teardown(
                         test_hard_linked_file_is_no_request, setup, teardown),
                 cmocka_unit_test_setup_teardown(

@@ -115,9 +115,10 @@ static void test_calls(void **state) {
         assert_false(c.more || c.oneway || c.upgrade);
         varlink_call_done(&c);
 
-        assert_int_equal(parse_call("{\"method\":\"a.b.C\",\"more\":true,\"oneway\":null,\"upgrade\":false,"
-                                    "\"parameters\":{\"x\":[1]},\"else\":1}",
-                                 &c),
+        assert_int_equal(
+                parse_call("{\"method\":\"a.b.C\",\"more\":true,\"oneway\":null,\"upgrade\":false,"
+                           "\"parameters\":{\"x\":[1]},\"else\":1}",
+                        &c),
                 0);
         assert_true(c.more && !c.oneway && !c.upgrade);
         assert_int_equal(cJSON_GetArraySize(json_array(c.parameters, "x")), 1);
