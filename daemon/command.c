@@ -4,9 +4,9 @@
  * Running programs from the event loop.
  *
  * The child is made with CLONE_VM | CLONE_VFORK: the daemon's memory is neither copied nor counted
- * twice, however large it has grown, and an exec that fails is known at once. Until its exec the child
- * shares our memory, so it does nothing but system calls (see child_main()), on a stack of its own and with
- * all signals blocked.
+ * twice, however large it has grown, and an exec that fails is known at once. Until its exec the
+ * child shares our memory, so it does nothing but system calls (see child_main()), on a stack of
+ * its own and with all signals blocked.
  *
  * A command is over when the program has been reaped and both of its streams are at their end; or a
  * second after the first, because a program may leave something behind that never closes them.
@@ -75,7 +75,9 @@ typedef struct Child {
         int error; /* why it did not get as far as running the program */
 } Child;
 
-/* Everything of ours is close-on-exec; this is for what a library or whoever started us left open. */
+/*
+ * Everything of ours is close-on-exec; this is for what a library or whoever started us left open.
+ */
 static void close_others(void) {
 #ifdef SYS_close_range
         (void)syscall(SYS_close_range, 3U, ~0U, 0U);
@@ -117,7 +119,10 @@ fail:
         _exit(127);
 }
 
-/* @c->error tells whether the program runs; the child must be reaped in both cases. Returns its pid or -errno. */
+/*
+ * @c->error tells whether the program runs; the child must be reaped in both cases. Returns its pid
+ * or -errno.
+ */
 static pid_t spawn(Child *c) {
         static _Alignas(64) char stack[CHILD_STACK];
         sigset_t all, saved;
@@ -145,7 +150,10 @@ static const char *path_of(char *const *envp) {
         return "/usr/local/bin:/usr/bin:/bin";
 }
 
-/* Where execvp() would find @name, except that relative entries of PATH are passed over. 0 or -errno. */
+/*
+ * Where execvp() would find @name, except that relative entries of PATH are passed over. 0 or
+ * -errno.
+ */
 static int find_program(const char *name, char *const *envp, char ret[static PATH_MAX]) {
         const char *p = path_of(envp);
         int r = -ENOENT;
@@ -331,7 +339,10 @@ static int on_stream(sd_event_source *source, int fd, uint32_t revents _unused_,
         return 0;
 }
 
-/* Above the three standard descriptors, which dup2() in the child would otherwise tread on. Takes @fd in any case. */
+/*
+ * Above the three standard descriptors, which dup2() in the child would otherwise tread on. Takes
+ * @fd in any case.
+ */
 static int above_standard(int fd) {
         int r;
 
@@ -395,6 +406,7 @@ static int run(Command *c, const CommandSpec *spec, Child *child) {
         if (r >= 0) {
                 child->path = path;
                 pid = spawn(child);
+                child->path = NULL;
                 r = pid < 0 ? (int)pid : -child->error;
                 c->pid = pid > 0 ? pid : 0;
         }

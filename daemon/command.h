@@ -4,8 +4,9 @@
 /*
  * Child processes that run a program: an argument vector, a deadline, bounded output.
  *
- * The child dies with the daemon (PR_SET_PDEATHSIG), has no descriptors but its own three, default signal
- * handling, its own process group, and standard input from /dev/null. The loop is never blocked.
+ * The child dies with the daemon (PR_SET_PDEATHSIG), has no descriptors but its own three, default
+ * signal handling, its own process group, and standard input from /dev/null. The loop is never
+ * blocked.
  *
  * SIGCHLD must be blocked in the daemon, as sd-event asks for.
  */
@@ -30,8 +31,8 @@ typedef struct CommandSpec {
 
 typedef struct CommandResult {
         int error;       /* 0: it ran to its end. -errno: could not be started (-ENOENT: no such program).
-                          * -ETIMEDOUT: killed at its deadline. -ECANCELED: killed because it could not be
-                          * watched */
+                          * -ETIMEDOUT: killed at its deadline. -ECANCELED: killed because it could
+                          * not be watched */
         bool started;    /* the program ran, for however short a time: it may have done something */
         int status;      /* as from waitpid(), if it was started */
         const char *out; /* NUL-terminated; valid during the call */
@@ -50,10 +51,12 @@ typedef struct CommandResult {
 typedef void (*CommandFunc)(const CommandResult *result, void *userdata);
 
 /**
- * command_start() - start a program; the answer comes through @func in every case in which this returns 0
+ * command_start() - start a program; the answer comes through @func in every case in which this
+ * returns 0
  * @ret: NULL allowed; for command_free(), which kills and reaps it without calling @func.
  *
- * A program that is not there or can't be executed is an answer, too. Returns 0, or -errno if nothing was started.
+ * A program that is not there or can't be executed is an answer, too. Returns 0, or -errno if
+ * nothing was started.
  */
 int command_start(sd_event *event, const CommandSpec *spec, CommandFunc func, void *userdata, Command **ret);
 Command *command_free(Command *c);
@@ -63,7 +66,8 @@ DEFINE_CLEANUP(Command *, command_free)
 bool command_ok(const CommandResult *r);
 
 /**
- * command_describe() - "sbatch: exit code 1", "sbatch: no answer within 60s", "squeue: No such file or directory"; for messages
+ * command_describe() - "sbatch: exit code 1", "sbatch: no answer within 60s", "squeue: No such file
+ * or directory"; for messages
  * Returns @buf.
  */
 const char *command_describe(char *buf, size_t size, const char *program, const CommandResult *r);

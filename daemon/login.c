@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * One login shell at start, at reload, and again after a while when it failed. Called by the scheduler's backends.
+ * One login shell at start, at reload, and again after a while when it failed. Called by the
+ * scheduler's backends.
  */
 
 #include "login.h"
@@ -13,7 +14,10 @@
 #include "slurm-text.h"
 #include "text.h"
 
-/* Start-up files that load a module tree from a cold file system take their time; more than this is a hang. */
+/*
+ * Start-up files that load a module tree from a cold file system take their time; more than this is
+ * a hang.
+ */
 #define LOGIN_TIMEOUT (60 * USEC_PER_SEC)
 
 #define LOGIN_AGAIN (5 * USEC_PER_MINUTE)
@@ -120,7 +124,9 @@ static int read_answer(Login *l, const CommandResult *r, char ***ret, Error *e) 
         return environment_parse(r->out, r->out_size, l->marker, ret, e);
 }
 
-/* What can be had without a shell; PATH as we were started with, since that is where Slurm may be. */
+/*
+ * What can be had without a shell; PATH as we were started with, since that is where Slurm may be.
+ */
 static char **minimal(const Login *l) {
         _cleanup_(strv_freep) char **env = environment_login_start(&l->user);
         const char *path = getenv("PATH");

@@ -4,8 +4,9 @@
 /*
  * The login environment, taken from a shell in the background and kept.
  *
- * Until the shell has answered once there is none, and whoever needs it waits for ready(). A shell that fails or hangs
- * (a profile that asks a question, a home folder that is away) gives way to a minimal environment, and is tried again later.
+ * Until the shell has answered once there is none, and whoever needs it waits for ready(). A shell
+ * that fails or hangs (a profile that asks a question, a home folder that is away) gives way to a
+ * minimal environment, and is tried again later.
  */
 
 #include <systemd/sd-event.h>
@@ -21,7 +22,10 @@ int login_new(sd_event *event, LoginReady ready, void *userdata, Login **ret);
 Login *login_free(Login *l);
 DEFINE_CLEANUP(Login *, login_free)
 
-/** login_refresh() - take it (anew); nothing if that is under way. The one there is stays until then. 0 or -errno. */
+/**
+ * login_refresh() - take it (anew); nothing if that is under way. The one there is stays until
+ * then. 0 or -errno.
+ */
 int login_refresh(Login *l);
 
 /** login_environment() - NULL until the first answer; owned by @l, good until the next ready() */

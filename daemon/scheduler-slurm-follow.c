@@ -3,10 +3,11 @@
 /*
  * Following jobs whose id is known.
  *
- * A job is alive when squeue says so, whatever accounting says: accounting lags, and shows the earlier lives of a
- * requeued job. It has ended when squeue has answered without listing it as alive AND its end is told: by accounting,
- * completely, or, when accounting has been silent for scheduler.lost_after, by what the controller showed
- * while it still remembered. If nobody told anything for as long, it is lost. Nothing is concluded from a failed answer.
+ * A job is alive when squeue says so, whatever accounting says: accounting lags, and shows the
+ * earlier lives of a requeued job. It has ended when squeue has answered without listing it as
+ * alive AND its end is told: by accounting, completely, or, when accounting has been silent for
+ * scheduler.lost_after, by what the controller showed while it still remembered. If nobody told
+ * anything for as long, it is lost. Nothing is concluded from a failed answer.
  */
 
 #include "scheduler-slurm-internal.h"
@@ -158,8 +159,8 @@ static int say_further(const SlurmPicture *p, JobReport *report) {
 }
 
 /*
- * What the controller shows of the end is kept: it forgets soon, and of an array one task after the other. A
- * failure once seen is not covered up by what is left.
+ * What the controller shows of the end is kept: it forgets soon, and of an array one task after the
+ * other. A failure once seen is not covered up by what is left.
  */
 static void keep_evidence(Item *item, const SlurmPicture *p) {
         JobReport evidence = { 0 };
@@ -291,9 +292,9 @@ static int view(const Slurm *s, const Item *item, View *ret) {
 }
 
 /*
- * Whether accounting has told of every part. Tasks that were cancelled one by one before they started
- * leave no row, so that a number that is never reached must not hold up the end for ever; tasks of which it has not
- * heard yet must.
+ * Whether accounting has told of every part. Tasks that were cancelled one by one before they
+ * started leave no row, so that a number that is never reached must not hold up the end for ever;
+ * tasks of which it has not heard yet must.
  */
 static bool is_complete(const Slurm *s, Item *item, const View *v) {
         const SlurmPicture *p = &v->main;
@@ -322,7 +323,9 @@ static int report_lost(const Item *item, JobReport *report) {
         return report->reason ? strdup_to(&report->cause, CAUSE_LOST) : -ENOMEM;
 }
 
-/* Nobody has told how it ended, for as long as we are to wait: by the controller's word, or lost. */
+/*
+ * Nobody has told how it ended, for as long as we are to wait: by the controller's word, or lost.
+ */
 static void end_untold(Slurm *s, Item *item) {
         JobReport lost = { 0 };
 
@@ -345,7 +348,10 @@ static void end_as_seen(Slurm *s, const Item *item, const View *v) {
 static bool is_over(const Slurm *s, Item *item, const View *v) {
         if (!v->further_complete)
                 return false;
-        /* Without accounting the controller is the only witness, and what it has shown since is what there is. */
+        /*
+         * Without accounting the controller is the only witness, and what it has shown since is
+         * what there is.
+         */
         if (s->accounting_off_since && v->main.n == 0)
                 return evidence_suffices(item);
         if (s->accounting_off_since && v->main.array)
@@ -364,7 +370,10 @@ static void end_told(Slurm *s, Item *item, const View *v) {
                 end_as_seen(s, item, v);
 }
 
-/* A job that accounting believes to be alive is not lost, whatever the controller has forgotten: an administrator must tell. */
+/*
+ * A job that accounting believes to be alive is not lost, whatever the controller has forgotten: an
+ * administrator must tell.
+ */
 static void tell_runaway(Slurm *s, const Item *item) {
         JobReport report = { .phase = PHASE_RUNNING, .stuck = true };
 

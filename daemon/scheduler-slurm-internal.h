@@ -22,7 +22,10 @@
 /* An answer about 18,000 jobs is some 10 MB. */
 #define ANSWER_MAX (128U * 1024 * 1024)
 
-/* Further jobs of one Unit of Work that are followed; a workflow engine run as a job may submit many. */
+/*
+ * Further jobs of one Unit of Work that are followed; a workflow engine run as a job may submit
+ * many.
+ */
 #define FURTHER_MAX 1000
 
 typedef struct Slurm Slurm;
@@ -136,7 +139,10 @@ int slurm_on_poll_start(sd_event_source *source, void *userdata);
 /* scheduler-slurm-follow.c */
 /** slurm_follow_queue() - what squeue says of @item; sets item->asks if accounting must be asked */
 void slurm_follow_queue(Slurm *s, Item *item, const SlurmRow *const *by_folder, size_t n);
-/** slurm_follow_end() - squeue lists it no longer as alive, and accounting has answered (or there is none) */
+/**
+ * slurm_follow_end() - squeue lists it no longer as alive, and accounting has answered (or there is
+ * none)
+ */
 void slurm_follow_end(Slurm *s, Item *item);
 /** slurm_follow_unanswered() - the same, but accounting has not answered */
 void slurm_follow_unanswered(Slurm *s, Item *item);
@@ -147,7 +153,9 @@ void slurm_look_up(Slurm *s, Item *item);
 void slurm_find_strays(Slurm *s);
 
 /* scheduler-slurm-memory.c */
-/** slurm_items_take() - items for @uows, with what is remembered of them; the old ones are let go */
+/**
+ * slurm_items_take() - items for @uows, with what is remembered of them; the old ones are let go
+ */
 int slurm_items_take(Slurm *s, Uow **uows, size_t n);
 void slurm_items_free(Slurm *s);
 /** slurm_item_add_further() - 0 or -ENOMEM; beyond FURTHER_MAX they are not followed */
@@ -155,6 +163,9 @@ int slurm_item_add_further(Item *item, uint32_t job);
 /** slurm_item_add_done() - 0 or -ENOMEM */
 int slurm_item_add_done(Item *item, uint32_t task);
 Item *slurm_item_find(Slurm *s, const char *id);
-/** slurm_memory_load(), slurm_memory_save() - since when jobs are unresolved, for a life to come: .flowcron/slurm-unresolved.json */
+/**
+ * slurm_memory_load(), slurm_memory_save() - since when jobs are unresolved, for a life to come:
+ * .flowcron/slurm-unresolved.json
+ */
 void slurm_memory_load(Slurm *s, Item *items, size_t n);
 void slurm_memory_save(Slurm *s);

@@ -3,12 +3,13 @@
 /*
  * Submissions whose answer is missing are looked for by their token.
  *
- * Found: adopted. Not found counts only if squeue and accounting have both answered about everything, the sbatch in
- * question was over for so long that its request can't be on its way any more and accounting has caught up, and
- * only the second time in a row. Everything else is "not known yet".
+ * Found: adopted. Not found counts only if squeue and accounting have both answered about
+ * everything, the sbatch in question was over for so long that its request can't be on its way any
+ * more and accounting has caught up, and only the second time in a row. Everything else is "not
+ * known yet".
  *
- * A second job of a token that is taken can only come from an owner that was frozen between its look and its act;
- * it is cancelled.
+ * A second job of a token that is taken can only come from an owner that was frozen between its
+ * look and its act; it is cancelled.
  */
 
 #include "scheduler-slurm-internal.h"
@@ -25,8 +26,8 @@ static bool is_older(const SlurmRow *a, const SlurmRow *b) {
 }
 
 /*
- * Slurm notes down a refused request in accounting as a job that failed at the moment it came, on no node: a ghost,
- * not our job. One that is alive, or got a node, is.
+ * Slurm notes down a refused request in accounting as a job that failed at the moment it came, on
+ * no node: a ghost, not our job. One that is alive, or got a node, is.
  */
 static bool is_ghost(const SlurmRow *row) {
         return streq(row->state, "FAILED") && !row->nodes[0] && row->elapsed_s <= 0;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What is remembered of a job from one poll to the next: further jobs, what the controller last said of its
- * end, since when nobody knows it.
+ * What is remembered of a job from one poll to the next: further jobs, what the controller last
+ * said of its end, since when nobody knows it.
  *
- * Nothing here has to survive: a new life asks again. The one exception is *since when*, because with
- * `flowcrond --once` every poll is a life of its own and a job would never be unknown for long enough; it goes
- * into a small file, whose loss only means that the wait begins anew.
+ * Nothing here has to survive: a new life asks again. The one exception is *since when*, because
+ * with `flowcrond --once` every poll is a life of its own and a job would never be unknown for long
+ * enough; it goes into a small file, whose loss only means that the wait begins anew.
  */
 
 #include "scheduler-slurm-internal.h"
@@ -117,7 +117,7 @@ static Item *find_item(Item *items, size_t n, const char *id) {
         Item key;
 
         snprintf(key.id, sizeof(key.id), "%s", id);
-        return n > 0 ? bsearch(&key, items, n, sizeof(*items), compare_items) : NULL;
+        return items && n > 0 ? bsearch(&key, items, n, sizeof(*items), compare_items) : NULL;
 }
 
 Item *slurm_item_find(Slurm *s, const char *id) {

@@ -65,7 +65,9 @@ static void note_death(Slurm *s, const Op *op) {
 }
 
 usec_t slurm_dead_since(const Slurm *s, const Item *item) {
-        /* It was killed at its deadline at the latest; and one of an earlier life died with that. */
+        /*
+         * It was killed at its deadline at the latest; and one of an earlier life died with that.
+         */
         usec_t latest = item->submitted + s->scheduler->config->scheduler.command_timeout +
                 5 * USEC_PER_SEC;
         const Death *d;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The poll: one squeue for all jobs of the user, then one sacct for those that squeue does not list as
- * alive (or `scontrol show job` where there is no accounting), and what comes of them.
+ * The poll: one squeue for all jobs of the user, then one sacct for those that squeue does not list
+ * as alive (or `scontrol show job` where there is no accounting), and what comes of them.
  *
- * sacct is asked by ids, or, when a submission is looked for, about all of the user's jobs since; when
- * both are wanted they take turns, because the second leaves out jobs that never became eligible.
+ * sacct is asked by ids, or, when a submission is looked for, about all of the user's jobs since;
+ * when both are wanted they take turns, because the second leaves out jobs that never became
+ * eligible.
  */
 
 #include "scheduler-slurm-internal.h"

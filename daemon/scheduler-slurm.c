@@ -3,9 +3,9 @@
 /*
  * Slurm as a scheduler: never twice, never lost, never a conclusion from silence.
  *
- * The machine calls it through the table at the end. All commands run in the background with the login
- * environment; until that has been taken, orders and the poll wait. The files of the backend are listed in
- * scheduler-slurm-internal.h.
+ * The machine calls it through the table at the end. All commands run in the background with the
+ * login environment; until that has been taken, orders and the poll wait. The files of the backend
+ * are listed in scheduler-slurm-internal.h.
  */
 
 #include "scheduler-slurm-internal.h"

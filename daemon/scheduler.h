@@ -4,8 +4,9 @@
 /*
  * What FlowCron wants of a scheduler, and the table of backends that give it.
  *
- * Answers always come later, from the event loop, through SchedulerEvents. A backend keeps no state of its own that matters after a
- * restart: the event log knows which attempt was about to be submitted, and the scheduler itself is asked by the attempt's token.
+ * Answers always come later, from the event loop, through SchedulerEvents. A backend keeps no state
+ * of its own that matters after a restart: the event log knows which attempt was about to be
+ * submitted, and the scheduler itself is asked by the attempt's token.
  */
 
 #include <systemd/sd-event.h>
@@ -48,10 +49,12 @@ typedef struct SchedulerHealth {
  */
 typedef struct SchedulerEvents {
         void (*submitted)(Uow *u, int attempt, SubmitVerdict v, const char *job_id, const char *text, void *userdata);
-        void (*released)(Uow *u, int attempt, int r, const char *text, void *userdata); /* r: 0 or -errno (tried again) */
+        /* r: 0 or -errno (tried again) */
+        void (*released)(Uow *u, int attempt, int r, const char *text, void *userdata);
         void (*looked_up)(Uow *u, int attempt, LookupVerdict v, const char *job_id, bool held, void *userdata);
         void (*job)(Uow *u, int attempt, const JobReport *report, void *userdata);
-        void (*cancelled)(Uow *u, int attempt, int r, const char *text, void *userdata); /* the order was taken (0) or not (-errno); the end comes through job() */
+        /* the order was taken (0) or not (-errno); the end comes through job() */
+        void (*cancelled)(Uow *u, int attempt, int r, const char *text, void *userdata);
         void (*polled)(void *userdata); /* a poll is over, answered or not */
 } SchedulerEvents;
 
@@ -87,7 +90,8 @@ Scheduler *scheduler_free(Scheduler *s);
 DEFINE_CLEANUP(Scheduler *, scheduler_free)
 
 /**
- * scheduler_submit() - submit the present attempt of @u (its intent is durable); the folder is in the work area
+ * scheduler_submit() - submit the present attempt of @u (its intent is durable); the folder is in
+ * the work area
  * One answer through submitted(). The child that submits dies with the daemon.
  */
 int scheduler_submit(Scheduler *s, Uow *u);
@@ -99,8 +103,10 @@ int scheduler_release(Scheduler *s, Uow *u);
 int scheduler_cancel(Scheduler *s, Uow *u);
 
 /**
- * scheduler_poll() - ask about all of @uows at once: those with a job_id are followed, those without (phase submitting) looked up by token
- * @uows is copied; a Uow in it must stay until polled(). Answers through job() and looked_up() for those about which something is known, then polled(). -EBUSY while one is under way.
+ * scheduler_poll() - ask about all of @uows at once: those with a job_id are followed, those
+ * without (phase submitting) looked up by token
+ * @uows is copied; a Uow in it must stay until polled(). Answers through job() and looked_up() for
+ * those about which something is known, then polled(). -EBUSY while one is under way.
  */
 int scheduler_poll(Scheduler *s, Uow **uows, size_t n);
 
@@ -111,7 +117,10 @@ const SchedulerHealth *scheduler_health(const Scheduler *s);
 /** scheduler_polled() - for backends: the poll is over; never from within scheduler_poll(). */
 void scheduler_polled(Scheduler *s);
 
-/** scheduler_set_health() - for backends: note how the last exchange went; `since` changes only with the availability. */
+/**
+ * scheduler_set_health() - for backends: note how the last exchange went; `since` changes only with
+ * the availability.
+ */
 void scheduler_set_health(Scheduler *s, SchedulerAvailability a, const char *fmt, ...) _printf_(3, 4);
 
 /* "flowcron=ID.ATTEMPT": how a submission is found again. */

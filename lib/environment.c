@@ -3,8 +3,9 @@
 /*
  * What a login shell gives, and what of it may reach a job.
  *
- * We begin with next to nothing, as sshd does, so that what the daemon got from systemd, cron or the job it was
- * itself started in can't leak; the shell's start-up files add the rest. Called by daemon/login.c.
+ * We begin with next to nothing, as sshd does, so that what the daemon got from systemd, cron or
+ * the job it was itself started in can't leak; the shell's start-up files add the rest. Called by
+ * daemon/login.c.
  */
 
 #include "environment.h"
@@ -16,7 +17,10 @@
 
 #define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
 
-/* Shells that take `-l -c COMMAND` and read POSIX syntax; others (csh, fish) have bash stand in for them. */
+/*
+ * Shells that take `-l -c COMMAND` and read POSIX syntax; others (csh, fish) have bash stand in for
+ * them.
+ */
 static const char *const bourne_shells[] = { "bash", "sh", "zsh", "ksh", "ksh93", "mksh", "dash" };
 
 static bool is_bourne(const char *shell) {
@@ -56,7 +60,10 @@ void login_user_done(LoginUser *u) {
 
 char **environment_login_argv(const LoginUser *u, const char *marker) {
         _cleanup_(strv_freep) char **argv = NULL;
-        /* By its full path, and in place of the shell: no alias, no PATH, no ~/.bash_logout comes in between. */
+        /*
+         * By its full path, and in place of the shell: no alias, no PATH, no ~/.bash_logout comes
+         * in between.
+         */
         char *script = xasprintf("\\printf '%%s\\0' %s; \\exec /usr/bin/env -0", marker);
         int r = strv_add_all(&argv, is_bourne(u->shell) ? u->shell : "/bin/bash", "-l", "-c", NULL);
 
@@ -175,7 +182,10 @@ int environment_default(char ***env, const char *name, const char *value) {
         return value && !environment_get(*env, name) ? environment_set(env, name, value) : 0;
 }
 
-/* Behind the marker and its NUL, or NULL. The last one counts: a start-up file with `set -x` shows our command, too. */
+/*
+ * Behind the marker and its NUL, or NULL. The last one counts: a start-up file with `set -x` shows
+ * our command, too.
+ */
 static const char *behind_marker(const char *data, size_t size, const char *marker) {
         const char *found = NULL, *end = data + size, *p = data;
         size_t n = strlen(marker) + 1; /* with its NUL */

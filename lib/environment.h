@@ -4,9 +4,9 @@
 /*
  * The environment that jobs are submitted with: that of a fresh login shell of the installer.
  *
- * Pure but for looking the user up: this says which program to run and reads its output; whoever runs it
- * decides when (daemon/login.c). Values are raw bytes: exported shell functions ("BASH_FUNC_module%%=() { …")
- * hold newlines and go through untouched.
+ * Pure but for looking the user up: this says which program to run and reads its output; whoever
+ * runs it decides when (daemon/login.c). Values are raw bytes: exported shell functions
+ * ("BASH_FUNC_module%%=() { …") hold newlines and go through untouched.
  */
 
 #include <stdbool.h>
@@ -30,23 +30,32 @@ typedef struct LoginUser {
 int login_user_get(LoginUser *ret);
 void login_user_done(LoginUser *u);
 
-/** environment_login_argv() - what to run: the user's shell if it is a Bourne shell, else bash, as a login shell that prints
- * @marker and its environment, NUL-separated, whatever else its start-up files print. @marker: letters and digits that
- * nobody can guess. New vector or NULL.
+/**
+ * environment_login_argv() - what to run for a fresh login's environment
+ * @marker: letters and digits that nobody can guess; printed before the environment
+ *
+ * The user's shell if it is a Bourne shell, else bash, as a login shell; what its start-up files
+ * print does no harm. New vector or NULL.
  */
 char **environment_login_argv(const LoginUser *u, const char *marker);
 
-/** environment_login_start() - what a login begins with: HOME, USER, LOGNAME, SHELL, PATH, and LANG if we have it. New vector or NULL. */
+/**
+ * environment_login_start() - what a login begins with: HOME, USER, LOGNAME, SHELL, PATH, and LANG
+ * if we have it. New vector or NULL.
+ */
 char **environment_login_start(const LoginUser *u);
 
 /**
- * environment_parse() - the output of environment_login_argv() as an environment, cleaned (see environment_is_foreign())
- * Returns 0; UOW_E_INVALID with the reason in @e if the marker or PATH is missing, or it is cut off; -ENOMEM.
+ * environment_parse() - the output of environment_login_argv() as an environment, cleaned (see
+ * environment_is_foreign())
+ * Returns 0; UOW_E_INVALID with the reason in @e if the marker or PATH is missing, or it is cut off;
+ * -ENOMEM.
  */
 int environment_parse(const char *data, size_t size, const char *marker, char ***ret, Error *e);
 
 /**
- * environment_is_foreign() - whether Slurm, systemd or a shell's own bookkeeping put @entry ("NAME=…") there: it must not reach a job
+ * environment_is_foreign() - whether Slurm, systemd or a shell's own bookkeeping put @entry
+ * ("NAME=…") there: it must not reach a job
  * SLURM_CONF and SLURM_JWT stay: they say how to reach Slurm.
  */
 bool environment_is_foreign(const char *entry);
@@ -57,5 +66,7 @@ const char *environment_get(char *const *env, const char *name);
 /** environment_set() - set @name, replacing what it was. 0 or -ENOMEM. */
 int environment_set(char ***env, const char *name, const char *value);
 
-/** environment_default() - set @name unless @env has it; @value NULL: nothing to do. 0 or -ENOMEM. */
+/**
+ * environment_default() - set @name unless @env has it; @value NULL: nothing to do. 0 or -ENOMEM.
+ */
 int environment_default(char ***env, const char *name, const char *value);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What probably happened and what to change, for somebody who knows their science and not the cluster.
+ * What probably happened and what to change, for somebody who knows their science and not the
+ * cluster.
  *
- * Suggestions are made from what the job used, so that they can be followed as they stand. Called by
- * whoever writes the report.
+ * Suggestions are made from what the job used, so that they can be followed as they stand. Called
+ * by whoever writes the report.
  */
 
 #include "outcome-internal.h"

@@ -6,7 +6,10 @@
 #include "outcome.h"
 #include "text.h"
 
-/** outcome_subject() - the part of the job that the cause is about: a task, a further job, or @facts itself (which may be NULL). */
+/**
+ * outcome_subject() - the part of the job that the cause is about: a task, a further job, or @facts
+ * itself (which may be NULL).
+ */
 const cJSON *outcome_subject(const cJSON *facts);
 
 /** outcome_fact() - integer @key of the subject, else of the whole; -1 if neither has it. */

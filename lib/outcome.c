@@ -4,7 +4,8 @@
  * The one line that says how a job ended, made from cause and facts. The page-long form is in
  * outcome-explain.c.
  *
- * Knows no scheduler's words. Called by the schedulers' backends and by whoever shows a record again.
+ * Knows no scheduler's words. Called by the schedulers' backends and by whoever shows a record
+ * again.
  */
 
 #include "outcome-internal.h"
@@ -172,7 +173,10 @@ bool outcome_memory_is_telling(const cJSON *facts) {
         return used > 0 && asked > 0 && used >= asked / 10 * 7;
 }
 
-/* Use is sampled now and then: a sudden rise is not in the figures, which must not say "used 2 of 47 GB" then. */
+/*
+ * Use is sampled now and then: a sudden rise is not in the figures, which must not say "used 2 of
+ * 47 GB" then.
+ */
 static void say_memory(char *buf, size_t size, const cJSON *facts) {
         int64_t used = outcome_fact(facts, "memory_used_bytes"),
                 asked = outcome_fact(facts, "memory_requested_bytes");

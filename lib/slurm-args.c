@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Slurm's commands and their arguments; the why of each stands where it is added. Called by scheduler-slurm.c and tests. */
+/*
+ * Slurm's commands and their arguments; the why of each stands where it is added. Called by
+ * scheduler-slurm.c and tests.
+ */
 
 #include "slurm-args.h"
 
@@ -91,7 +94,10 @@ char **slurm_args_sbatch(const Uow *u, const Config *c, const char *token, const
 char **slurm_args_squeue(uid_t uid, const char *marker) {
         _cleanup_(strv_freep) char **argv = NULL;
         _cleanup_free_ char *format = slurm_squeue_format(marker);
-        /* --all: partitions that are hidden, too. --states: how a job ended shows there before it does in accounting. */
+        /*
+         * --all: partitions that are hidden, too. --states: how a job ended shows there before it
+         * does in accounting.
+         */
         int r = format ? strv_add_all(&argv, "squeue", "--noheader", "--all", "--states=all", NULL)
                        : -ENOMEM;
 
@@ -130,8 +136,8 @@ static int add_who(char ***argv, uid_t uid, const uint32_t *ids, size_t n) {
 }
 
 /*
- * sacct(1) takes local time. Whose zone that is (the login shell may set one) does not matter: callers
- * leave a day's room.
+ * sacct(1) takes local time. Whose zone that is (the login shell may set one) does not matter:
+ * callers leave a day's room.
  */
 static char *start_time(usec_t since) {
         time_t t = (time_t)(since / USEC_PER_SEC);
@@ -147,7 +153,10 @@ char **slurm_args_sacct(uid_t uid, const uint32_t *ids, size_t n, usec_t since, 
         bool submit_line) {
         _cleanup_(strv_freep) char **argv = NULL;
         _cleanup_free_ char *fields = slurm_sacct_fields(submit_line);
-        /* --parsable, not --parsable2: a delimiter behind the last field, too, shows where a row ends. */
+        /*
+         * --parsable, not --parsable2: a delimiter behind the last field, too, shows where a row
+         * ends.
+         */
         int r = fields
                 ? strv_add_all(&argv, "sacct", "--noheader", "--parsable", "--duplicates", NULL)
                 : -ENOMEM;

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The argument vectors that Slurm's commands are called with. Pure: what is asked for is decided here and nowhere else, so that
- * the record shows exactly what was run.
+ * The argument vectors that Slurm's commands are called with. Pure: what is asked for is decided
+ * here and nowhere else, so that the record shows exactly what was run.
  *
  * All return a new vector (strv_free()), NULL only without memory.
  */
@@ -23,8 +23,10 @@ char **slurm_args_sbatch(const Uow *u, const Config *c, const char *token, const
 char **slurm_args_squeue(uid_t uid, const char *marker);
 
 /**
- * slurm_args_sacct() - what accounting knows of the jobs @ids, or of all jobs of @uid if @ids is NULL
- * @ids are told in as many arguments as it takes: one argument of a program holds 128 KiB at most (execve(2)).
+ * slurm_args_sacct() - what accounting knows of the jobs @ids, or of all jobs of @uid if @ids is
+ * NULL
+ * @ids are told in as many arguments as it takes: one argument of a program holds 128 KiB at most
+ * (execve(2)).
  * @since: nothing that ended before
  */
 char **slurm_args_sacct(uid_t uid, const uint32_t *ids, size_t n, usec_t since, const char *marker, bool submit_line);
@@ -35,5 +37,8 @@ char **slurm_args_release(const char *job_id);
 /** slurm_args_scancel() - @further: "18,19" or NULL */
 char **slurm_args_scancel(const char *job_id, const char *further);
 
-/** slurm_environment() - set in @env what makes Slurm's commands print what slurm-text.h reads. 0 or -ENOMEM. */
+/**
+ * slurm_environment() - set in @env what makes Slurm's commands print what slurm-text.h reads. 0 or
+ * -ENOMEM.
+ */
 int slurm_environment(char ***env);

@@ -3,9 +3,9 @@
 /*
  * What Slurm's commands say to an order: taken, refused, not now, or nobody knows.
  *
- * The messages are those of Slurm's table of errors (slurm_strerror()) and of sbatch's own checks of its
- * options. They are matched as parts of what was printed, because sites add lines of their own. The rule for
- * what is not in these lists: not submitted, and tried again, in plain sight.
+ * The messages are those of Slurm's table of errors (slurm_strerror()) and of sbatch's own checks
+ * of its options. They are matched as parts of what was printed, because sites add lines of their
+ * own. The rule for what is not in these lists: not submitted, and tried again, in plain sight.
  */
 
 #include "slurm-text-internal.h"
@@ -195,7 +195,10 @@ char *slurm_error_text(const char *err) {
         return text_printable(joined, 600);
 }
 
-/* A line of digits alone, with ";cluster" behind them on federated sites; the last one, after whatever warnings. */
+/*
+ * A line of digits alone, with ";cluster" behind them on federated sites; the last one, after
+ * whatever warnings.
+ */
 static const char *find_id(const char *out, size_t *ret_digits) {
         const char *found = NULL, *line = out;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A job put together from its rows: of each array task or component the latest life only, and of rows
- * with its id only those that are its own.
+ * A job put together from its rows: of each array task or component the latest life only, and of
+ * rows with its id only those that are its own.
  *
  * Called by scheduler-slurm-poll.c. What the picture means for the user is in slurm-text-judge.c.
  */
@@ -12,8 +12,8 @@
 #include <string.h>
 
 /*
- * The token decides where it can be seen. Some sites' plugins rewrite comments, and accounting has the
- * folder's name mangled or, for a moment, neither; then the folder or the time must do.
+ * The token decides where it can be seen. Some sites' plugins rewrite comments, and accounting has
+ * the folder's name mangled or, for a moment, neither; then the folder or the time must do.
  */
 static bool is_claimed(const SlurmRow *row, const SlurmClaim *claim) {
         if (claim->token && slurm_row_has_token(row, claim->token))
@@ -25,7 +25,10 @@ static bool is_claimed(const SlurmRow *row, const SlurmClaim *claim) {
         return row->submit >= claim->not_before;
 }
 
-/* Rows of tasks that were never started stand for one record of Slurm's, whatever tasks are left in it. */
+/*
+ * Rows of tasks that were never started stand for one record of Slurm's, whatever tasks are left in
+ * it.
+ */
 static bool same_part(const SlurmRow *a, const SlurmRow *b) {
         return a->id.part == b->id.part && a->id.several == b->id.several &&
                 (a->id.several || a->id.index == b->id.index);

@@ -1,25 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The end of a job, judged: success means COMPLETED with exit code 0:0 for every part, and for every job that it
- * submitted from its folder. Facts go into the record; the words are made from them by outcome.c.
+ * The end of a job, judged: success means COMPLETED with exit code 0:0 for every part, and for
+ * every job that it submitted from its folder. Facts go into the record; the words are made from
+ * them by outcome.c.
  */
 
 #include "slurm-text-internal.h"
 
+#include <assert.h>
 #include <string.h>
 
-/* The part that is to blame: the first that failed by itself, else the first that was cancelled with the rest. */
+/*
+ * The part that is to blame: the first that failed by itself, else the first that was cancelled
+ * with the rest.
+ */
 static const SlurmRow *blamed(const SlurmPicture *p) {
         const SlurmRow *cancelled = NULL;
 
         for (size_t i = 0; i < p->n; i++) {
-                const char *cause = slurm_cause(p->parts[i]);
+                const SlurmRow *row = p->parts[i];
+                const char *cause = row ? slurm_cause(row) : NULL;
 
                 if (cause && !streq(cause, CAUSE_CANCELLED_OUTSIDE))
-                        return p->parts[i];
+                        return row;
                 if (cause && !cancelled)
-                        cancelled = p->parts[i];
+                        cancelled = row;
         }
         return cancelled;
 }
@@ -304,6 +310,7 @@ int slurm_judge(const char *job_id, const SlurmPicture *p, const SlurmFurther *f
         uint32_t failed_job;
         int r;
 
+        assert(p->n > 0 && p->parts[0]);
         r = build_facts(job_id, p, bad, further, n_further, &ret->facts);
         if (r < 0)
                 return r;

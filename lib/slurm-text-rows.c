@@ -3,9 +3,9 @@
 /*
  * Rows cut out of the output of squeue, sacct and scontrol.
  *
- * The text is copied once and cut in place: a row's members point into it. squeue prints MARKER":" before
- * each row and MARKER"," between its fields; sacct prints MARKER behind each field. scontrol has nothing of
- * the kind, which is why its rows are taken with care (see slurm_scontrol_parse()).
+ * The text is copied once and cut in place: a row's members point into it. squeue prints MARKER":"
+ * before each row and MARKER"," between its fields; sacct prints MARKER behind each field. scontrol
+ * has nothing of the kind, which is why its rows are taken with care (see slurm_scontrol_parse()).
  */
 
 #include "slurm-text-internal.h"
@@ -101,7 +101,9 @@ static void set_derived_exit(SlurmRow *row, char *value) {
         (void)slurm_exit_parse(value, &row->derived_exit_code, &signo);
 }
 
-/* "16Gn", "4000Mc": per node, per processor, as sacct wrote it before 21.08; now for the whole job. */
+/*
+ * "16Gn", "4000Mc": per node, per processor, as sacct wrote it before 21.08; now for the whole job.
+ */
 static void set_requested(SlurmRow *row, char *value) {
         size_t n = strlen(value);
         int64_t size = slurm_size_parse(value), times = 1;
@@ -124,7 +126,9 @@ static void set_max_rss(SlurmRow *row, char *value) {
         more_memory(row, slurm_size_parse(value));
 }
 
-/* "cpu=00:00:01,energy=0,fs/disk=1693938,mem=426204K,…": mem is the sum over the tasks of a step. */
+/*
+ * "cpu=00:00:01,energy=0,fs/disk=1693938,mem=426204K,…": mem is the sum over the tasks of a step.
+ */
 static void set_usage(SlurmRow *row, char *value) {
         char *p = value;
 

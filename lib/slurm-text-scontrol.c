@@ -3,9 +3,10 @@
 /*
  * The rows of `scontrol --oneliner show job`, for sites without accounting.
  *
- * "KEY=VALUE KEY=VALUE …", where values may hold spaces and line breaks and nothing is quoted. Only values
- * from before the first that a user can choose freely (Command, WorkDir, Comment, …) are read; JobName is the
- * one among them, and a row whose name imitates keys yields what the name says: hence the warning in the header.
+ * "KEY=VALUE KEY=VALUE …", where values may hold spaces and line breaks and nothing is quoted.
+ * Only values from before the first that a user can choose freely (Command, WorkDir, Comment, …)
+ * are read; JobName is the one among them, and a row whose name imitates keys yields what the name
+ * says: hence the warning in the header.
  */
 
 #include "slurm-text-internal.h"
@@ -24,7 +25,10 @@ static char *next_row(char *p, const char *text) {
         return NULL;
 }
 
-/* The word after the last " KEY=": what a name imitates comes before the real one. Copied, since values overlap. */
+/*
+ * The word after the last " KEY=": what a name imitates comes before the real one. Copied, since
+ * values overlap.
+ */
 static bool value_of(const char *row, const char *key, char *buf, size_t size) {
         size_t n = strlen(key), length;
         const char *found = NULL;

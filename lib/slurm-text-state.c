@@ -3,9 +3,9 @@
 /*
  * Slurm's words for states of jobs and for why they wait, and what each means to us.
  *
- * squeue(1), "Job state codes" and "Job reason codes"; sacct(1). A word that is not here means "alive": a
- * state that a later Slurm invents never ends a job. Called by the other slurm-text-*.c files and by
- * scheduler-slurm*.c.
+ * squeue(1), "Job state codes" and "Job reason codes"; sacct(1). A word that is not here means
+ * "alive": a state that a later Slurm invents never ends a job. Called by the other slurm-text-*.c
+ * files and by scheduler-slurm*.c.
  */
 
 #include "slurm-text-internal.h"
@@ -72,7 +72,10 @@ const char *slurm_state_word(const char *state) {
 /* Slurm's own signal for "could not be started": folder or output not to be opened, or the like. */
 #define SIGNAL_LAUNCH 53
 
-/* Killed for memory by ways that leave no OUT_OF_MEMORY behind: a step's end, or figures beyond what was asked for. */
+/*
+ * Killed for memory by ways that leave no OUT_OF_MEMORY behind: a step's end, or figures beyond
+ * what was asked for.
+ */
 static bool ran_out_of_memory(const SlurmRow *row) {
         bool killed = row->signal == 9 || row->exit_code == 137;
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The single values in Slurm's output, and the tables of rows. How rows are cut out of an output is in
- * slurm-text-rows.c, what they mean together in slurm-text-job.c, the words for states and reasons in
- * slurm-text-state.c, answers to orders in slurm-text-answer.c.
+ * The single values in Slurm's output, and the tables of rows. How rows are cut out of an output is
+ * in slurm-text-rows.c, what they mean together in slurm-text-job.c, the words for states and
+ * reasons in slurm-text-state.c, answers to orders in slurm-text-answer.c.
  *
- * Called by scheduler-slurm*.c. Nothing here trusts its input: a value that is none becomes "not known".
+ * Called by scheduler-slurm*.c. Nothing here trusts its input: a value that is none becomes "not
+ * known".
  */
 
 #include "slurm-text-internal.h"
@@ -318,7 +319,10 @@ static bool is_token(const char *s, const char *token) {
 
 bool slurm_row_has_token(const SlurmRow *row, const char *token) {
         static const char option[] = "--comment=";
-        /* The first one is ours (see slurm_args_sbatch()); the rest of the line is what a user chose. */
+        /*
+         * The first one is ours (see slurm_args_sbatch()); the rest of the line is what a user
+         * chose.
+         */
         const char *comment = strstr(row->submit_line, option);
 
         return is_token(row->comment, token) ||

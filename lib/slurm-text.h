@@ -2,12 +2,13 @@
 #pragma once
 
 /*
- * What Slurm's commands print, turned into values. Together with slurm-args.h this is all of the house that
- * knows Slurm's words; nothing here runs a command.
+ * What Slurm's commands print, turned into values. Together with slurm-args.h this is all of the
+ * house that knows Slurm's words; nothing here runs a command.
  *
- * Folder names and comments hold any bytes, line breaks included, and come back in squeue's and sacct's rows.
- * So every call is given a *marker*, random letters and digits, as what separates fields and rows; whoever does
- * not know it can't forge a row. Written against Slurm 22.05; facts tried there are in docs and tests.
+ * Folder names and comments hold any bytes, line breaks included, and come back in squeue's and
+ * sacct's rows. So every call is given a *marker*, random letters and digits, as what separates
+ * fields and rows; whoever does not know it can't forge a row. Written against Slurm 22.05; facts
+ * tried there are in docs and tests.
  */
 
 #include "outcome.h"
@@ -36,13 +37,22 @@ int slurm_id_parse(const char *s, SlurmId *ret);
 /** slurm_array_count() - how many tasks "0-4%2", "1-9:3,20" stands for; 0 if it can't be told */
 uint32_t slurm_array_count(const char *spec);
 
-/** slurm_time_parse() - seconds since the epoch (SLURM_TIME_FORMAT=%s) or local ISO 8601; 0 for none ("Unknown", "N/A") */
+/**
+ * slurm_time_parse() - seconds since the epoch (SLURM_TIME_FORMAT=%s) or local ISO 8601; 0 for none
+ * ("Unknown", "N/A")
+ */
 usec_t slurm_time_parse(const char *s);
 
-/** slurm_duration_parse() - "1-02:03:04", "03:04", "03:04.567" in whole seconds; -1 if it is none ("UNLIMITED") */
+/**
+ * slurm_duration_parse() - "1-02:03:04", "03:04", "03:04.567" in whole seconds; -1 if it is none
+ * ("UNLIMITED")
+ */
 int64_t slurm_duration_parse(const char *s);
 
-/** slurm_size_parse() - "4864K", "1.5G", "100M" in bytes, a "c" or "n" behind it ignored; -1 if it is none */
+/**
+ * slurm_size_parse() - "4864K", "1.5G", "100M" in bytes, a "c" or "n" behind it ignored; -1 if it
+ * is none
+ */
 int64_t slurm_size_parse(const char *s);
 
 /** slurm_exit_parse() - "CODE:SIGNAL"; -EINVAL leaves the outputs alone */
@@ -60,19 +70,26 @@ typedef enum SlurmLife {
 SlurmLife slurm_state_life(const char *state);
 
 /**
- * slurm_pending_reason() - why a job waits: "Resources", "PartitionDown: the partition is switched off"
+ * slurm_pending_reason() - why a job waits: "Resources", "PartitionDown: the partition is switched
+ * off"
  * @state: its state, for those that wait in a special way; @reason as squeue prints it
  * @ret_stuck: it does not lift by itself
  * New string or NULL.
  */
 char *slurm_pending_reason(const char *state, const char *reason, bool *ret_stuck);
 
-/** slurm_limit_lifts() - whether the limit that Slurm names by this word is one that others' or own jobs fill, and free again */
+/**
+ * slurm_limit_lifts() - whether the limit that Slurm names by this word is one that others' or own
+ * jobs fill, and free again
+ */
 bool slurm_limit_lifts(const char *word);
 
 /* ---- rows ---- */
 
-/* Text members are raw bytes, "" when unknown, owned by the table. Numbers are -1 when unknown, times 0. */
+/*
+ * Text members are raw bytes, "" when unknown, owned by the table. Numbers are -1 when unknown,
+ * times 0.
+ */
 typedef struct SlurmStep {
         const char *name; /* "batch", "0" */
         const char *state;
@@ -111,22 +128,30 @@ const SlurmRow *slurm_table_find(const SlurmTable *t, uint32_t job, size_t *ret_
 
 /** slurm_squeue_format() - for `squeue --format`; new string or NULL */
 char *slurm_squeue_format(const char *marker);
-/** slurm_squeue_parse() - the output of squeue with that format. 0 or -ENOMEM; what can't be read sets `incomplete`. */
+/**
+ * slurm_squeue_parse() - the output of squeue with that format. 0 or -ENOMEM; what can't be read
+ * sets `incomplete`.
+ */
 int slurm_squeue_parse(const char *out, size_t size, const char *marker, SlurmTable *ret);
 
 /* Fields that a Slurm before 21.08 does not have are left out (@submit_line false). */
 char *slurm_sacct_fields(bool submit_line);
-/** slurm_sacct_parse() - the output of `sacct --parsable --delimiter=MARKER` with those fields. As above. */
+/**
+ * slurm_sacct_parse() - the output of `sacct --parsable --delimiter=MARKER` with those fields. As
+ * above.
+ */
 int slurm_sacct_parse(const char *out, size_t size, const char *marker, bool submit_line, SlurmTable *ret);
 
 /**
  * slurm_scontrol_parse() - the output of `scontrol --oneliner show job`
- * It has no marker: a name with a line break in it can forge a row. So only *details* may be taken from it, for jobs whose state squeue has told.
+ * It has no marker: a name with a line break in it can forge a row. So only *details* may be taken
+ * from it, for jobs whose state squeue has told.
  */
 int slurm_scontrol_parse(const char *out, size_t size, SlurmTable *ret);
 
 /**
- * slurm_row_has_token() - the row is of a job that was submitted with @token: its comment begins with it, or what its submit line gave as comment
+ * slurm_row_has_token() - the row is of a job that was submitted with @token: its comment begins
+ * with it, or what its submit line gave as comment
  * Anywhere else a token is something that a user wrote.
  */
 bool slurm_row_has_token(const SlurmRow *row, const char *token);
@@ -151,11 +176,16 @@ typedef struct SlurmPicture {
         uint64_t fingerprint;             /* equal for equal pictures */
 } SlurmPicture;
 
-/** slurm_picture() - what @t knows of a job; nothing at all is a picture with n = 0. 0 or -ENOMEM. */
+/**
+ * slurm_picture() - what @t knows of a job; nothing at all is a picture with n = 0. 0 or -ENOMEM.
+ */
 int slurm_picture(const SlurmTable *t, const SlurmClaim *claim, SlurmPicture *ret);
 void slurm_picture_done(SlurmPicture *p);
 
-/** slurm_table_merge() - give rows of @t that ended what they lack (exit codes, figures) from rows of @details with the same id and state */
+/**
+ * slurm_table_merge() - give rows of @t that ended what they lack (exit codes, figures) from rows
+ * of @details with the same id and state
+ */
 void slurm_table_merge(SlurmTable *t, const SlurmTable *details);
 
 /* A job that our job submitted from its folder. */
@@ -186,15 +216,21 @@ typedef enum SlurmAnswer {
  * slurm_sbatch_judge() - what sbatch's end means
  * @exit_code: as it exited; -1 if it was killed or ran out of time
  * @ret_id: new string, for SLURM_ACCEPTED: the base id
- * @ret_text: new string: sbatch's own words, without its prefixes, on one line; "" only when accepted
+ * @ret_text: new string: sbatch's own words, without its prefixes, on one line; "" only when
+ * accepted
  * 0 or -ENOMEM.
  */
 int slurm_sbatch_judge(int exit_code, const char *out, const char *err, SlurmAnswer *ret, char **ret_id, char **ret_text);
 
-/** slurm_error_text() - the words of a command's standard error, prefixes removed, on one line; new string, "" if there are none; NULL without memory */
+/**
+ * slurm_error_text() - the words of a command's standard error, prefixes removed, on one line; new
+ * string, "" if there are none; NULL without memory
+ */
 char *slurm_error_text(const char *err);
 
-/** slurm_is_unreachable() - @err says that the controller or the accounting service can't be reached */
+/**
+ * slurm_is_unreachable() - @err says that the controller or the accounting service can't be reached
+ */
 bool slurm_is_unreachable(const char *err);
 
 /** slurm_job_is_gone() - an order failed because the job has ended or is not known (any more) */

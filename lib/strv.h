@@ -19,11 +19,17 @@ size_t strv_length(char *const *v);
 /** strv_copy() - new vector, NULL only without memory (an empty vector for NULL). */
 char **strv_copy(char *const *v);
 
-/** strv_take() - append @s, which is owned by the vector from now on. NULL, or no memory: -ENOMEM, and @s is freed. */
+/**
+ * strv_take() - append @s, which is owned by the vector from now on. NULL, or no memory: -ENOMEM,
+ * and @s is freed.
+ */
 int strv_take(char ***v, char *s);
 
 /** strv_add() - append a copy of @s. 0 or -ENOMEM. */
 int strv_add(char ***v, const char *s);
 
-/** strv_add_all() - append copies of the strings up to the NULL at the end of the list. 0 or -ENOMEM. */
+/**
+ * strv_add_all() - append copies of the strings up to the NULL at the end of the list. 0 or
+ * -ENOMEM.
+ */
 int strv_add_all(char ***v, ...) __attribute__((sentinel));

@@ -4,7 +4,8 @@
 /*
  * An instance's folders, a stand-in Slurm of its own, a scheduler on top, and what it answered.
  *
- * The login shell finds the stand-in because HOME is a folder of the test with a .profile that puts it into PATH.
+ * The login shell finds the stand-in because HOME is a folder of the test with a .profile that puts
+ * it into PATH.
  */
 
 #include <setjmp.h>

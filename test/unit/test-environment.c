@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The environment of a login shell: real shells are run with start-up files that print noise, export functions and
- * set what must not reach a job; and broken output is refused.
+ * The environment of a login shell: real shells are run with start-up files that print noise,
+ * export functions and set what must not reach a job; and broken output is refused.
  */
 
 #include <setjmp.h>

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The words for how jobs end: the figures in them, the part that is meant, and what is said when little is known. */
+/*
+ * The words for how jobs end: the figures in them, the part that is meant, and what is said when
+ * little is known.
+ */
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The Slurm backend against a stand-in whose faults can be chosen: answers that are missing, late, empty, torn; jobs that
- * end in every way; accounting that lags, is down, or is not there. What really happened is in the stand-in's
- * own log.
+ * The Slurm backend against a stand-in whose faults can be chosen: answers that are missing, late,
+ * empty, torn; jobs that end in every way; accounting that lags, is down, or is not there. What
+ * really happened is in the stand-in's own log.
  */
 
 #include "slurm-fixture.h"

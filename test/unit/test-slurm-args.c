@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The argument vectors: exactly what is run, for odd names and every setting; thousands of ids; what the commands' environment gets. */
+/*
+ * The argument vectors: exactly what is run, for odd names and every setting; thousands of ids;
+ * what the commands' environment gets.
+ */
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Slurm's output read back: recordings of a real 22.05 (data/slurm/, made with the marker below), and made-up
- * output where a real one is hard to get: forged, torn, from other versions.
+ * Slurm's output read back: recordings of a real 22.05 (data/slurm/, made with the marker below),
+ * and made-up output where a real one is hard to get: forged, torn, from other versions.
  */
 
 #include <setjmp.h>
@@ -433,7 +433,10 @@ static void test_scontrol_recorded(void **state) {
         assert_judged(&t, 52, NULL, OUTCOME_FAILED, CAUSE_EXIT_CODE, "exit code 3");
 }
 
-/* A job's name or folder that imitates scontrol's rows can add nothing to a job whose state squeue tells otherwise. */
+/*
+ * A job's name or folder that imitates scontrol's rows can add nothing to a job whose state squeue
+ * tells otherwise.
+ */
 static void test_scontrol_forged(void **state) {
         static const char text[] =
                 "JobId=7 JobName=a\nJobId=51 JobState=FAILED ExitCode=9:0 UserId=x JobState=RUNNING ExitCode=0:0 "
