@@ -210,7 +210,7 @@ static cJSON *submitting_data(Machine *m, const Uow *u) {
         if (!data || !(args = cJSON_AddArrayToObject(data, "args")))
                 return NULL;
         argv = scheduler_args(m->scheduler, u);
-        r = argv ? 0 : -ENOMEM;
+        r = argv || !m->scheduler->vtable->args ? 0 : -ENOMEM;
         for (char **a = argv; a && *a; a++) {
                 if (r >= 0)
                         r = json_add_name(args, *a);

@@ -24,6 +24,7 @@ void manager_say_ready(Manager *m);
 void manager_drop_sources(Manager *m);
 bool manager_pass_is_over(const Manager *m);
 
+void manager_publish_config(Manager *m);
 void manager_scan(Manager *m);
 void manager_requests(Manager *m);
 

@@ -221,6 +221,7 @@ static void adopt_config(Manager *m, Config *c) {
         Error e = {};
 
         m->config = c;
+        manager_publish_config(m);
         machine_reload(m->machine, c);
         (void)watch_reload(m->watch, c, &e);
         retention_reload(m->retention, c);

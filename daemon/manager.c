@@ -238,7 +238,7 @@ static int listen_for_orders(Manager *m, Error *e) {
 }
 
 /* A copy for readers who have no access to the owner's own configuration. */
-static void publish_config(Manager *m) {
+void manager_publish_config(Manager *m) {
         _cleanup_free_ char *yaml = config_to_yaml(m->config);
         int r = -ENOMEM;
 
@@ -254,7 +254,7 @@ static int begin(Manager *m) {
         int r;
 
         m->started = clock_now();
-        publish_config(m);
+        manager_publish_config(m);
         log_rotate(m->config->retention.logs);
         r = machine_start(m->machine);
         if (r >= 0)

@@ -120,16 +120,14 @@ static void put_places(Page *p, const cJSON *record) {
         page_row(p, 24, "flowcron/record.json", "all about this run, for programs");
 }
 
-/* On a line of its own, to be copied; of a long name a beginning will do. */
+/* On a line of its own, to be copied; a name that can't be shown as it is gives way to the id. */
 static void put_order(Page *p, const cJSON *record) {
-        const char *name = json_str(record, "folder");
-        _cleanup_free_ char *order = xasprintf("retry %s", name ?: "NAME"),
-                            *shown = order ? text_printable(order, 64) : NULL;
-        char *cut = shown ? strstr(shown, "…") : NULL;
+        const char *name = json_str(record, "folder"), *id = json_str(record, "id");
+        _cleanup_free_ char *shown = name ? text_printable(name, 0) : NULL;
+        bool plain =
+                shown && streq(shown, name) && !strpbrk(name, "'\\\"$`!") && strlen(name) <= 48;
 
-        if (cut && cut[strlen("…")] == 0)
-                *cut = 0;
-        page_row(p, 4, "", "%s", shown ?: "");
+        page_row(p, 4, "", "flowcronctl retry '%s'", plain ? name : id ?: "NAME");
 }
 
 static void put_again(Page *p, const cJSON *record) {
@@ -143,9 +141,8 @@ static void put_again(Page *p, const cJSON *record) {
                 return;
         page_gap(p);
         page_paragraph(p,
-                "If nothing has to be changed, it can be run again where it is, without another upload. The person who looks "
-                "after FlowCron for your project does that, or you do: with Globus's file manager, make a folder of this name in "
-                "the Orders folder beside the one you upload to:");
+                "If nothing has to be changed, it can be run again where it is, without another upload. Ask the person who "
+                "looks after FlowCron for your project to give this order:");
         page_gap(p);
         put_order(p, record);
 }
