@@ -25,6 +25,9 @@ Client *access_client(Cli *cli);
 /** access_drop() - the connection broke, or is to be tried anew: the next access_client() does. */
 void access_drop(Cli *cli);
 
+/** access_lose() - the connection broke: for this order there is no daemon any more. */
+void access_lose(Cli *cli, const Error *why);
+
 /** access_refresh() - what follows is to be asked anew: of the daemon, be it one that was not there before, or of the disk. */
 void access_refresh(Cli *cli);
 

@@ -5,7 +5,8 @@
  * The control socket's inside, shared by its files only:
  *
  *   control-socket.c    where it lies, and whose folder that is
- *   control.c           peers, connections, calls: reading, queueing, deadlines, bounds
+ *   control-peers.c     who may come in
+ *   control.c           connections, calls: reading, queueing, deadlines, bounds
  *   control-service.c   which method is meant; what every varlink service answers
  */
 
@@ -83,3 +84,14 @@ void control_socket_close(Control *c);
 
 /** control_service_dispatch() - have the call carried out, or refused. Returns as ControlMethod.run. */
 int control_service_dispatch(ControlCall *call, const VarlinkCall *what);
+
+/** control_accept(), control_accept_again() - the listening socket has peers waiting; a pause for lack of descriptors is over. */
+int control_accept(sd_event_source *s, int fd, uint32_t revents, void *userdata);
+int control_accept_again(sd_event_source *s, uint64_t usec, void *userdata);
+
+/** control_connection_new() - serve the peer behind @fd, which is taken in any case. 0 or -errno. */
+int control_connection_new(Control *c, int fd);
+void control_connection_free(Connection *k);
+
+/** control_connection_is_idle() - no call under way, nothing received, nothing to be sent. */
+bool control_connection_is_idle(const Connection *k);

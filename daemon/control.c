@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Peers, connections and calls.
+ * Connections and calls.
  *
  *   recv ──► reader ──► one call at a time ──► queue ──► send
  *
@@ -21,11 +21,6 @@
 #include "text.h"
 
 #define READ_AT_ONCE 65536
-#define ACCEPT_AT_ONCE 32
-
-/* Out of descriptors: so long nobody is accepted. */
-#define ACCEPT_PAUSE USEC_PER_SEC
-
 /* ---- connections ---- */
 
 static void call_free(ControlCall *call) {
@@ -34,7 +29,7 @@ static void call_free(ControlCall *call) {
         free(call);
 }
 
-static void connection_free(Connection *k) {
+void control_connection_free(Connection *k) {
         ControlCall *call = k->call;
 
         if (call) {
@@ -59,7 +54,7 @@ static bool queue_is_empty(const Connection *k) {
         return k->out_start == k->out_end;
 }
 
-static bool is_idle(const Connection *k) {
+bool control_connection_is_idle(const Connection *k) {
         return !k->call && !k->look && queue_is_empty(k) && !varlink_reader_pending(&k->reader);
 }
 
@@ -304,7 +299,7 @@ static int on_work(sd_event_source *s _unused_, void *userdata) {
                         k->dead = true; /* the peer sends no more, and has all its answers */
         }
         if (k->dead || r < 0)
-                connection_free(k);
+                control_connection_free(k);
         else
                 update(k);
         return 0;
@@ -357,36 +352,14 @@ static int on_io(sd_event_source *s _unused_, int fd _unused_, uint32_t revents,
         return 0;
 }
 
-/* ---- peers ---- */
-
-static bool peer_is_welcome(int fd) {
-        struct ucred peer = { .uid = (uid_t)-1 };
-        socklen_t size = sizeof(peer);
-
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
-                return false;
-        if (peer.uid == geteuid() || peer.uid == 0)
-                return true;
-        log_warning(
-                "The control socket is the owner's; user %u was turned away.", (unsigned)peer.uid);
-        return false;
-}
-
-static void turn_away(int fd) {
-        _cleanup_free_ char *frame = NULL;
-        size_t size;
-
-        if (varlink_reply_format(VARLINK_E_PERMISSION_DENIED, NULL, false, &frame, &size) >= 0)
-                (void)send(fd, frame, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-        (void)shutdown(fd, SHUT_RDWR);
-}
-
-static int connection_new(Control *c, int fd) {
+int control_connection_new(Control *c, int fd) {
         Connection *k = calloc(1, sizeof(*k));
         int r;
 
-        if (!k)
+        if (!k) {
+                safe_close(fd);
                 return -ENOMEM;
+        }
         *k = (Connection){ .control = c, .fd = fd, .reader.max = VARLINK_FRAME_MAX };
         TAILQ_INSERT_TAIL(&c->connections, k, entry);
         c->n_connections++;
@@ -400,66 +373,8 @@ static int connection_new(Control *c, int fd) {
         if (r >= 0)
                 r = sd_event_source_set_enabled(k->timer, SD_EVENT_OFF);
         if (r < 0)
-                connection_free(k);
+                control_connection_free(k);
         return r;
-}
-
-/* Makes room by ending whoever has been silent the longest. False: all are at work. */
-static bool drop_idle(Control *c) {
-        Connection *k;
-
-        TAILQ_FOREACH(k, &c->connections, entry)
-        if (!k->dead && is_idle(k)) {
-                connection_free(k);
-                return true;
-        }
-        return false;
-}
-
-static void welcome(Control *c, int fd) {
-        if (!peer_is_welcome(fd))
-                turn_away(fd);
-        else if (c->n_connections < CONTROL_CONNECTIONS_MAX || drop_idle(c)) {
-                (void)connection_new(c, fd);
-                return;
-        }
-        safe_close(fd);
-}
-
-static int pause_listening(Control *c) {
-        int r;
-
-        log_warning(
-                "No connection can be taken on the control socket just now: %s", strerror(errno));
-        r = sd_event_source_set_enabled(c->listening, SD_EVENT_OFF);
-        if (r >= 0)
-                r = sd_event_source_set_time(c->resume, clock_boottime() + ACCEPT_PAUSE);
-        return r < 0 ? r : sd_event_source_set_enabled(c->resume, SD_EVENT_ONESHOT);
-}
-
-static int on_resume(sd_event_source *s _unused_, uint64_t usec _unused_, void *userdata) {
-        Control *c = userdata;
-
-        return sd_event_source_set_enabled(c->listening, SD_EVENT_ON);
-}
-
-static int on_connect(
-        sd_event_source *s _unused_, int fd, uint32_t revents _unused_, void *userdata) {
-        Control *c = userdata;
-
-        for (int i = 0; i < ACCEPT_AT_ONCE; i++) {
-                int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-                if (peer >= 0)
-                        welcome(c, peer);
-                else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
-                        return pause_listening(c);
-                else if (errno == EAGAIN)
-                        return 0;
-                else if (errno != ECONNABORTED && errno != EINTR)
-                        return pause_listening(c);
-        }
-        return 0;
 }
 
 /* ---- life ---- */
@@ -482,9 +397,10 @@ int control_new(sd_event *event, const char *path, const ControlMethod *methods,
         TAILQ_INIT(&c->connections);
         r = control_socket_open(c, path, e);
         if (r >= 0)
-                r = sd_event_add_io(event, &c->listening, c->fd, EPOLLIN, on_connect, c);
+                r = sd_event_add_io(event, &c->listening, c->fd, EPOLLIN, control_accept, c);
         if (r >= 0)
-                r = sd_event_add_time(event, &c->resume, CLOCK_BOOTTIME, 0, 0, on_resume, c);
+                r = sd_event_add_time(
+                        event, &c->resume, CLOCK_BOOTTIME, 0, 0, control_accept_again, c);
         if (r >= 0)
                 r = sd_event_source_set_enabled(c->resume, SD_EVENT_OFF);
         if (r < 0)
@@ -499,7 +415,7 @@ Control *control_free(Control *c) {
         if (!c)
                 return NULL;
         while ((k = TAILQ_FIRST(&c->connections)))
-                connection_free(k);
+                control_connection_free(k);
         sd_event_source_unref(c->listening);
         sd_event_source_unref(c->resume);
         control_socket_close(c);
