@@ -18,8 +18,15 @@
 
 #include "text.h"
 
-/* Older first; Slurm gives ids in the order of submission. */
-static bool is_older(const SlurmRow *a, const SlurmRow *b) {
+/*
+ * Of several the oldest; but one that was cancelled only if there is no other, since that is how
+ * second jobs end. Slurm gives ids in the order of submission.
+ */
+static bool is_better(const SlurmRow *a, const SlurmRow *b) {
+        bool a_cancelled = streq(a->state, "CANCELLED"), b_cancelled = streq(b->state, "CANCELLED");
+
+        if (a_cancelled != b_cancelled)
+                return b_cancelled;
         if (a->submit != b->submit && a->submit && b->submit)
                 return a->submit < b->submit;
         return a->id.job < b->id.job;
@@ -33,14 +40,14 @@ static bool is_ghost(const SlurmRow *row) {
         return streq(row->state, "FAILED") && !row->nodes[0] && row->elapsed_s <= 0;
 }
 
-static const SlurmRow *find_oldest(const SlurmTable *t, const char *token) {
-        const SlurmRow *oldest = NULL;
+static const SlurmRow *find_job(const SlurmTable *t, const char *token) {
+        const SlurmRow *best = NULL;
 
         for (size_t i = 0; i < t->n; i++)
                 if (slurm_row_has_token(&t->rows[i], token) && !is_ghost(&t->rows[i]) &&
-                        (!oldest || is_older(&t->rows[i], oldest)))
-                        oldest = &t->rows[i];
-        return oldest;
+                        (!best || is_better(&t->rows[i], best)))
+                        best = &t->rows[i];
+        return best;
 }
 
 static void tell(Slurm *s, const Item *item, LookupVerdict v, const char *job_id, bool held) {
@@ -87,10 +94,10 @@ static void not_found(Slurm *s, Item *item) {
 }
 
 void slurm_look_up(Slurm *s, Item *item) {
-        const SlurmRow *row = find_oldest(&s->squeue, item->token);
-        const SlurmRow *past = s->sacct_answered ? find_oldest(&s->sacct, item->token) : NULL;
+        const SlurmRow *row = find_job(&s->squeue, item->token);
+        const SlurmRow *past = s->sacct_answered ? find_job(&s->sacct, item->token) : NULL;
 
-        if (!row || (past && is_older(past, row)))
+        if (!row || (past && is_better(past, row)))
                 row = past ? past : row;
         if (row)
                 found(s, item, row);

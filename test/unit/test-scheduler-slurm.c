@@ -251,6 +251,21 @@ static void test_second_job_is_cancelled(void **state) {
         fixture_free(f);
 }
 
+/* Two jobs, the first cancelled already: the other one is ours. */
+static void test_adopt_the_one_left(void **state) {
+        Fixture *f = fixture_new(QUICK, NO_RUN);
+        Uow *u = add_uow(f, "cells", "");
+
+        (void)state;
+        set_fault(f, "sbatch", "kill-done n=2");
+        submit(f, u);
+        submit(f, u);
+        run_standin(f, "scancel", "1", NULL);
+        assert_int_equal(look_up(f, u), LOOKUP_FOUND);
+        assert_string_equal(u->job_id, "2");
+        fixture_free(f);
+}
+
 /* ---- following ---- */
 
 static void test_pending_reasons(void **state) {
@@ -579,6 +594,7 @@ int main(void) {
                 cmocka_unit_test(test_absent),
                 cmocka_unit_test(test_never_absent_without_answers),
                 cmocka_unit_test(test_second_job_is_cancelled),
+                cmocka_unit_test(test_adopt_the_one_left),
                 cmocka_unit_test(test_pending_reasons),
                 cmocka_unit_test(test_ends),
                 cmocka_unit_test(test_never_ended_by_absence),
