@@ -238,7 +238,7 @@ class Instance:
 
     def show(self, name):
         """`show` of one UoW, None when there is none."""
-        answer = self.ctl("show", as_bytes(name))
+        answer = self.ctl("show", "--", as_bytes(name))
         if answer.code == 4:
             return None
         assert answer.code == 0, answer
@@ -250,7 +250,7 @@ class Instance:
         return answer.data
 
     def events(self, name):
-        answer = self.ctl("history", as_bytes(name))
+        answer = self.ctl("history", "--", as_bytes(name))
         assert answer.code == 0, answer
         return answer.data
 
