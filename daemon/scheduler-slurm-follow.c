@@ -292,6 +292,17 @@ static int view(const Slurm *s, const Item *item, View *ret) {
 }
 
 /*
+ * Accounting hears of a short job's end before it hears of its start. Until then the row has neither
+ * partition nor anything that was asked for. (Seen with Slurm 22.05, for half a second.)
+ */
+static bool is_whole(const SlurmPicture *p) {
+        for (size_t i = 0; i < p->n; i++)
+                if (isempty(p->parts[i]->partition))
+                        return false;
+        return true;
+}
+
+/*
  * Whether accounting has told of every part. Tasks that were cancelled one by one before they
  * started leave no row, so that a number that is never reached must not hold up the end for ever;
  * tasks of which it has not heard yet must.
@@ -303,6 +314,8 @@ static bool is_complete(const Slurm *s, Item *item, const View *v) {
         item->same = p->fingerprint == item->fingerprint ? item->same + 1 : 1;
         item->fingerprint = p->fingerprint;
         if (!has_ended(p) || p->ended < v->queue.ended)
+                return false;
+        if (!is_whole(p) && item->same < 2 && waited < slurm_grace(s))
                 return false;
         if (!p->array && !p->heterogeneous && item->tasks <= 1)
                 return true;
