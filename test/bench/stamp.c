@@ -11,7 +11,6 @@
  * Whatever is compared goes through the same wrapper, so what the wrapper costs is in all the figures alike.
  */
 
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
