@@ -29,7 +29,7 @@ typedef struct Fixture {
         WorkerPool *pool;
         Shared *shared;
         int done, r;
-        char text[sizeof(((Error *) 0)->text)];
+        char text[sizeof(((Error *)0)->text)];
         cJSON *result;
         bool free_pool;
         int chained;
