@@ -62,10 +62,14 @@ static int ask(Cli *cli, const char *method, cJSON *parameters, VarlinkReply *re
         return ret->error ? refuse_with(ret, f) : 0;
 }
 
+/* The daemon knows a name by its bytes and by its escaped form; what is text goes as it was typed, so that both can be. */
 static cJSON *uow_parameter(const char *what) {
         cJSON *o = cJSON_CreateObject();
+        int r = -ENOMEM;
 
-        if (o && json_set_name(o, "uow", what) < 0) {
+        if (o)
+                r = utf8_valid(what) ? json_set_str(o, "uow", what) : json_set_name(o, "uow", what);
+        if (r < 0) {
                 cJSON_Delete(o);
                 return NULL;
         }
