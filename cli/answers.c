@@ -63,13 +63,12 @@ static int ask(Cli *cli, const char *method, cJSON *parameters, VarlinkReply *re
 }
 
 /* The daemon knows a name by its bytes and by its escaped form; what is text goes as it was typed, so that both can be. */
+/* What a person typed is text if it can be, be it a name or its escaped form; the daemon knows both. */
 static cJSON *uow_parameter(const char *what) {
+        _cleanup_free_ char *text = utf8_valid(what) ? strdup(what) : text_escape(what);
         cJSON *o = cJSON_CreateObject();
-        int r = -ENOMEM;
 
-        if (o)
-                r = utf8_valid(what) ? json_set_str(o, "uow", what) : json_set_name(o, "uow", what);
-        if (r < 0) {
+        if (o && (!text || !cJSON_AddStringToObject(o, "uow", text))) {
                 cJSON_Delete(o);
                 return NULL;
         }

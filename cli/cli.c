@@ -50,7 +50,7 @@ cJSON *refusal_json(const Refusal *f, const char *what) {
         if (r >= 0)
                 r = json_set_str(o, "message", f->e.text);
         if (r >= 0 && what)
-                r = json_set_name(o, "uow", what);
+                r = utf8_valid(what) ? json_set_str(o, "uow", what) : json_set_name(o, "uow", what);
         return r < 0 ? NULL : TAKE_PTR(o);
 }
 
