@@ -28,11 +28,25 @@ static uint64_t id_of(const Uow *u) {
         return strtoull(u->job_id, NULL, 10);
 }
 
+static int descriptors_of(int pid) {
+        char path[64];
+        _cleanup_closedir_ DIR *d = NULL;
+        int n = 0;
+
+        snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+        d = opendir(path);
+        while (d && readdir(d))
+                n++;
+        return n - 2;
+}
+
 static void test_job_goes_on(void **state) {
         Fixture *f = *state;
         Uow *u = submit(f, "a", WAIT_FOR_GO);
 
         RUN_UNTIL(f, heard(u)->phase == PHASE_RUNNING && there(f, "a/runs"));
+        /* Nothing of the daemon's but three folders: no lease, no socket, no log. */
+        RUN_UNTIL(f, descriptors_of(supervisor_of(f, u)) == 6);
         restart(f);
         poll_all(f);
         assert_int_equal(heard(u)->phase, PHASE_RUNNING);

@@ -137,6 +137,22 @@ static void test_success(void **state) {
         assert_contains(content(f, "good one/slurm-1.err"), "u");
 }
 
+/* The daemon changes its own limit; scripts get the one of the login. */
+static void test_descriptor_limit(void **state) {
+        Fixture *f = *state;
+        struct rlimit before, raised;
+        char expected[32];
+
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+        raised = before;
+        raised.rlim_cur = before.rlim_cur / 2;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &raised), 0);
+        (void)run_to_end(f, "a", "#!/bin/bash\nulimit -Sn\n");
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        snprintf(expected, sizeof(expected), "%llu\n", (unsigned long long)before.rlim_cur);
+        assert_string_equal(content(f, "a/slurm-1.out"), expected);
+}
+
 static void test_ends(void **state) {
         Fixture *f = *state;
         Heard *h = run_to_end(f, "code", "#!/bin/bash\nexit 3\n");
@@ -343,6 +359,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_script_out_of_reach, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_success, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_descriptor_limit, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_ends, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_folder_gone_before_start, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_slots, setup, teardown),
