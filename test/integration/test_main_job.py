@@ -12,39 +12,14 @@ import pytest
 
 from support.common import owned_folder, wait_until
 from support.instance import listing
+from support.jobs import SCRIPT, sbatch_script, slurm, wait_job, wait_polls
 from support.record import check_record, submit_args
 from support.units import as_bytes, script
-
-SCRIPT = "scripts/submission_script.sh"
-
-
-def sbatch_script(directives, *lines):
-    """A Slurm script with these #SBATCH options."""
-    head = "".join(f"#SBATCH {line}\n" for line in directives)
-    return script(*lines, shebang=f"#!/bin/bash\n{head}")
 
 
 def job_of(fc, name, phase=None):
     """Waits until Slurm has it; returns the job's id."""
     return fc.wait_state(name, "queued", phase=phase or "pending")["job_id"]
-
-
-def wait_job(fc, name):
-    """Waits until Slurm has it, whatever it does with it; returns the job's id."""
-    return wait_until(lambda: (fc.show(name) or {}).get("job_id"),
-                      lambda: f"a job for {name}\n{fc.trouble()}")
-
-
-def wait_polls(standin, polls=1):
-    """Waits until the queue was looked at so many times more, and its answers were taken."""
-    standin.wait_calls("squeue", polls + 1)
-
-
-def slurm(standin, *argv):
-    """A Slurm command as a person at the prompt gives it."""
-    done = subprocess.run([standin.bin / argv[0], *argv[1:]], check=True, stdout=subprocess.PIPE,
-                          text=True)
-    return done.stdout
 
 
 # ---- ends ----

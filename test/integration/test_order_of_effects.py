@@ -9,9 +9,8 @@ import threading
 import pytest
 
 from support.common import wait_until
+from support.jobs import SCRIPT
 from support.units import as_bytes, script
-
-SCRIPT = "scripts/submission_script.sh"
 
 
 class FirstSight(threading.Thread):
