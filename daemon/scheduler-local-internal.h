@@ -100,16 +100,16 @@ typedef struct LocalRecord {
         char token[SCHEDULER_TOKEN_MAX];
         char uow[UOW_ID_MAX];
         int attempt;
-        char *folder;    /* raw bytes: its name in the work area */
-        char *path;      /* raw bytes, absolute */
-        char *script;    /* raw bytes, from the UoW's root */
+        char *folder;                 /* raw bytes: its name in the work area */
+        char *path;                   /* raw bytes, absolute */
+        char *script;                 /* raw bytes, from the UoW's root */
         char *interpreter, *argument; /* of its first line; raw bytes, @argument may be NULL */
         char *array, *cpus_per_task, *ntasks; /* NULL: not asked for */
         int64_t time_limit_s;                 /* 0: none */
         LocalState state;
         usec_t submitted, started, ended;
-        char *host; /* where it runs; raw bytes */
-        char *note; /* why it could not be run, or was stopped; for people */
+        char *host;            /* where it runs; raw bytes */
+        char *note;            /* why it could not be run, or was stopped; for people */
         int exit_code, signal; /* of the script, or of the first task that failed; -1: none */
         int64_t memory, cpu_s; /* -1: not known */
         int cpus;
@@ -199,7 +199,8 @@ typedef struct LocalRun {
         const LocalRecord *record;
         char **environment;      /* without what is different for each task */
         const LocalArray *array; /* NULL: no array */
-        LocalState stopped;   /* LOCAL_CANCELLED or _NODE_FAIL: somebody wants the whole job stopped; else LOCAL_PENDING */
+        LocalState
+                stopped; /* LOCAL_CANCELLED or _NODE_FAIL: somebody wants the whole job stopped; else LOCAL_PENDING */
         int64_t memory_least; /* any child is counted with as much: it begins as a copy of us */
         usec_t next_sign;     /* CLOCK_BOOTTIME */
 } LocalRun;
@@ -219,7 +220,7 @@ typedef struct LocalJob {
         LocalRecord record;
         bool claimed;
         LocalProcess supervisor; /* if claimed */
-        Uow *uow;    /* NULL: nobody asks about it, so it is never started. Records of Units of Work outlive us. */
+        Uow *uow; /* NULL: nobody asks about it, so it is never started. Records of Units of Work outlive us. */
         bool asked;  /* in this poll */
         pid_t child; /* a supervisor of ours; 0: none */
         sd_event_source *ended;
@@ -227,7 +228,11 @@ typedef struct LocalJob {
         TAILQ_ENTRY(LocalJob) entry;
 } LocalJob;
 
-typedef enum LocalOrderKind { LOCAL_SUBMIT, LOCAL_RELEASE, LOCAL_CANCEL } LocalOrderKind;
+typedef enum LocalOrderKind {
+        LOCAL_SUBMIT,
+        LOCAL_RELEASE,
+        LOCAL_CANCEL
+} LocalOrderKind;
 
 typedef struct LocalOrder {
         LocalOrderKind kind;
@@ -242,7 +247,7 @@ typedef struct Local {
         int dir;     /* .flowcron/local, -1: not yet opened */
         int changes; /* inotify, or -1 */
         bool loaded, watching;
-        uint64_t highest;            /* id that was ever given */
+        uint64_t highest;                        /* id that was ever given */
         TAILQ_HEAD(LocalJobList, LocalJob) jobs; /* by id */
         TAILQ_HEAD(, LocalOrder) orders;
         Uow **asked; /* the poll that is to be answered */

@@ -18,6 +18,9 @@
 #include "scheduler-local-internal.h"
 #include "text.h"
 
+/* Waits to be told; not for ever, should the test have been killed. */
+#define UNTIL_GO "until [ -e go ] || [ $((++n)) -gt 6000 ]; do sleep 0.02; done\n"
+
 /* Only a loop that is stuck takes as long. */
 #define STUCK (90 * USEC_PER_SEC)
 
@@ -144,12 +147,6 @@ static inline void stop_scheduler(Fixture *f) {
         f->event = sd_event_unref(f->event);
 }
 
-/* Supervisors of a scheduler that is gone are still this process's children. */
-static inline void reap(void) {
-        while (waitpid(-1, NULL, WNOHANG) > 0)
-                ;
-}
-
 static int setup(void **state) {
         Fixture *f = calloc(1, sizeof(*f));
         _cleanup_free_ char *yaml = NULL;
@@ -179,7 +176,10 @@ static int teardown(void **state) {
         Fixture *f = *state;
 
         stop_scheduler(f);
-        reap();
+        /* Of a test that failed: a script dies with its supervisor. */
+        (void)local_process_kill_children();
+        while (waitpid(-1, NULL, 0) > 0)
+                ;
         for (size_t i = 0; i < f->n; i++) {
                 job_report_done(&heard(f->uows[i])->report);
                 free(f->uows[i]->run);

@@ -7,7 +7,7 @@
 
 #include "local-fixture.h"
 
-#define WAIT_FOR_GO "#!/bin/bash\necho run >> runs\nuntil [ -e go ]; do sleep 0.02; done\nexit 4\n"
+#define WAIT_FOR_GO "#!/bin/bash\necho run >> runs\n" UNTIL_GO "exit 4\n"
 
 static void go(Fixture *f, const char *name) {
         char path[64];

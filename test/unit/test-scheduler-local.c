@@ -177,7 +177,7 @@ static void test_folder_gone_before_start(void **state) {
         Uow *first, *u;
 
         f->config->scheduler.slots = 1;
-        first = submit(f, "a", "#!/bin/bash\nuntil [ -e go ]; do sleep 0.02; done\n");
+        first = submit(f, "a", "#!/bin/bash\n" UNTIL_GO);
         u = submit(f, "b", "#!/bin/bash\n");
         RUN_UNTIL(f, heard(u)->submitted && heard(first)->phase == PHASE_RUNNING);
         assert_int_equal(tree_remove(f->work, "b"), 0);
@@ -189,7 +189,7 @@ static void test_folder_gone_before_start(void **state) {
 
 /* ---- slots ---- */
 
-#define WAIT_FOR_GO "#!/bin/bash\nuntil [ -e go ]; do sleep 0.02; done\n"
+#define WAIT_FOR_GO "#!/bin/bash\n" UNTIL_GO
 
 static void test_slots(void **state) {
         Fixture *f = *state;
@@ -248,7 +248,7 @@ static void test_cancel_pending(void **state) {
 static void test_cancel_running(void **state) {
         Fixture *f = *state;
         Uow *u = submit(f, "a",
-                "#!/bin/bash\ntrap 'echo got it; exit 0' TERM\ntouch up\nwhile :; do sleep 0.02; done\n");
+                "#!/bin/bash\ntrap 'echo got it; exit 0' TERM\ntouch up\nuntil [ $((++n)) -gt 6000 ]; do sleep 0.02; done\n");
 
         RUN_UNTIL(f, there(f, "a/up"));
         assert_int_equal(scheduler_cancel(f->scheduler, u), 0);
@@ -319,7 +319,7 @@ static void test_array_cancelled(void **state) {
         Fixture *f = *state;
         Uow *u = submit(f, "a",
                 "#!/bin/bash\n#SBATCH --array=0-3\n"
-                "[ $SLURM_ARRAY_TASK_ID = 0 ] && exit 0\ntouch up\nwhile :; do sleep 0.02; done\n");
+                "[ $SLURM_ARRAY_TASK_ID = 0 ] && exit 0\ntouch up\nuntil [ $((++n)) -gt 6000 ]; do sleep 0.02; done\n");
 
         RUN_UNTIL(f, there(f, "a/up"));
         assert_int_equal(scheduler_cancel(f->scheduler, u), 0);
