@@ -135,7 +135,7 @@ static void test_path_of_working_folder(void **state) {
 
 static void test_surroundings(void **state) {
         char *argv[] = { "sh", "-c",
-                "pwd; umask; ls /proc/$$/fd; grep -E 'Sig(Blk|Ign)' /proc/$$/status; cat; echo $X; "
+                "pwd; umask; ls /proc/$$/fd; grep -E 'Sig(Blk|Ign)' /proc/self/status; cat; echo $X; "
                 "test $(cut -d' ' -f5 /proc/$$/stat) = $$ && echo group",
                 NULL };
         char *envp[] = { "PATH=/bin:/usr/bin", "X=yes", NULL };
