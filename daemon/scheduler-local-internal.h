@@ -44,7 +44,7 @@
 /* A process, told apart from any that had or will have its number. */
 typedef struct LocalProcess {
         char host[65];
-        char boot_id[40];   /* "" if not known */
+        char boot_id[33];   /* "" if not known */
         char pid_space[33]; /* of the pid: two containers on one host share the boot id */
         int pid;
         uint64_t start; /* clock ticks since boot */

@@ -18,6 +18,7 @@
 #include "event.h"
 #include "fileio.h"
 #include "json.h"
+#include "process.h"
 #include "text.h"
 
 #define FILE_MAX 4096
@@ -49,61 +50,16 @@ static uint64_t name_fence(const char *name) {
         return fence;
 }
 
-static void read_boot_id(char buf[static 33]) {
-        char text[64] = "";
-        int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-        size_t n = 0;
-
-        if (fd >= 0 && read(fd, text, sizeof(text) - 1) < 0)
-                text[0] = 0;
-        safe_close(fd);
-        for (const char *p = text; *p && *p != '\n' && n < 32; p++)
-                if (*p != '-')
-                        buf[n++] = *p;
-        buf[n] = 0;
-}
-
-static void read_pid_space(char buf[static 33]) {
-        ssize_t n = readlink("/proc/self/ns/pid", buf, 32);
-
-        buf[n > 0 ? n : 0] = 0;
-}
-
-/* State and start time of a process, proc(5): fields 3 and 22, counted behind the last ')' for a name can hold anything. */
-static int read_process(int pid, char *ret_state, uint64_t *ret_start) {
-        char path[64], text[1024], *p;
-        ssize_t n;
-        int fd;
-
-        snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        n = read(fd, text, sizeof(text) - 1);
-        safe_close(fd);
-        if (n <= 0)
-                return -ESRCH;
-        text[n] = 0;
-        p = strrchr(text, ')');
-        if (!p ||
-                sscanf(p,
-                        ") %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
-                        ret_state, ret_start) != 2)
-                return -EBADMSG;
-        return 0;
-}
-
 void lease_record_self(LeaseRecord *r, uint64_t fence) {
-        char state = 0;
+        ProcessStat self;
 
         *r = (LeaseRecord){ .fence = fence, .pid = getpid(), .since = clock_now(), .counter = 1 };
         if (gethostname(r->host, sizeof(r->host)) < 0)
                 strcpy(r->host, "localhost");
         r->host[sizeof(r->host) - 1] = 0;
-        read_boot_id(r->boot_id);
-        read_pid_space(r->pid_space);
-        if (read_process(r->pid, &state, &r->start) < 0)
-                r->start = 0;
+        process_boot_id(r->boot_id);
+        process_pid_space(r->pid_space);
+        r->start = process_stat(r->pid, &self) == 0 ? self.start : 0;
 }
 
 char *lease_record_line(const LeaseRecord *r) {
@@ -187,16 +143,15 @@ static bool is_here(const LeaseRecord *r, const LeaseRecord *self) {
 
 /* By the process table of this kernel. kill() comes first: that /proc does not show a process proves nothing (hidepid). */
 static Life process_life(const LeaseRecord *r) {
-        uint64_t start = 0;
-        char state = 0;
+        ProcessStat st;
 
         if (r->pid <= 0)
                 return LIFE_UNKNOWN;
         if (kill(r->pid, 0) < 0 && errno == ESRCH)
                 return LIFE_DEAD;
-        if (r->start == 0 || read_process(r->pid, &state, &start) < 0)
+        if (r->start == 0 || process_stat(r->pid, &st) < 0)
                 return LIFE_UNKNOWN;
-        return start == r->start && state != 'Z' && state != 'X' ? LIFE_ALIVE : LIFE_DEAD;
+        return st.start == r->start && st.state != 'Z' && st.state != 'X' ? LIFE_ALIVE : LIFE_DEAD;
 }
 
 static void watch_name(char *buf, size_t size, const LeaseRecord *self) {
