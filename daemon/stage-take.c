@@ -57,6 +57,12 @@ static int find_result(const Take *t) {
         return -ENOENT;
 }
 
+static bool is_folder(int dirfd, const char *name) {
+        struct stat st;
+
+        return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
 /* Whether @name in the work area is it (1), free (0), or somebody else's (-EEXIST). */
 static int look_in_work(const Take *t, const char *name) {
         int whose = take_whose(t->layout->fd[PLACE_WORK], name, t->id), result;
@@ -68,13 +74,15 @@ static int look_in_work(const Take *t, const char *name) {
                 return 1;
         case WHOSE_UNMARKED:
         case WHOSE_STALE:
-                if (!t->staged)
+        case WHOSE_OTHER:
+                if (!t->staged || !is_folder(t->layout->fd[PLACE_WORK], name))
                         return -EEXIST;
-                /* The job may have removed our marks; but a result that waits for its retry is not here yet. */
+                /*
+                 * The job may have removed our marks, or copied another's over them; the name is in the
+                 * log as ours alone. But a result that waits for its retry is not here yet.
+                 */
                 result = find_result(t);
                 return result == -ENOENT ? 1 : result < 0 ? result : -EEXIST;
-        case WHOSE_OTHER:
-                return -EEXIST;
         default:
                 return whose;
         }
@@ -174,12 +182,6 @@ static int take_upload(const Take *t, const char *folder, Error *e) {
         if (r == -EACCES || r == -EPERM)
                 return blocked(t, r, e);
         return r < 0 ? r : move_upload(t, fd, folder, e);
-}
-
-static bool is_folder(int dirfd, const char *name) {
-        struct stat st;
-
-        return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
 static int take_result(const Take *t, const char *folder, Error *e) {
