@@ -69,7 +69,8 @@ class Slurm:
     def expire(self, job_id):
         """Makes the time limit of a running job be reached now. The controller looks every 30 s,
         and limits count in minutes, so waiting for a real one takes up to a minute more."""
-        self.run("scontrol", "update", f"jobid={job_id}", "endtime=now")
+        # A second later, as a time that has passed when the order arrives is refused.
+        self.run("scontrol", "update", f"jobid={job_id}", "endtime=now+2seconds")
 
     def jobs(self, *states):
         """Ids in the queue, all or those in these states."""
