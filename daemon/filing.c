@@ -69,7 +69,8 @@ static int entries_add(Entries *l, cJSON *item) {
 static cJSON *entry_new(const char *path, const char *target, const char *now, const char *why) {
         _cleanup_json_ cJSON *o = cJSON_CreateObject();
 
-        if (!o || json_set_name(o, "path", path) < 0 ||
+        /* "" is the folder itself. */
+        if (!o || json_set_name(o, "path", *path ? path : ".") < 0 ||
                 (target && json_set_name(o, "target", target) < 0) ||
                 (now && json_set_name(o, "now", now) < 0) || json_set_str(o, "why", why) < 0)
                 return NULL;
