@@ -249,6 +249,20 @@ static bool has_ended(const SlurmPicture *p) {
         return p->n > 0 && p->waiting + p->running == 0;
 }
 
+/*
+ * After an outage accounting is told of a job's start before its end. The row then has a final
+ * state, which the job had by then, but neither its end nor its exit code. (Seen with Slurm 22.05,
+ * for a dozen seconds.)
+ */
+static bool is_told(const SlurmPicture *p) {
+        if (!has_ended(p))
+                return false;
+        for (size_t i = 0; i < p->n; i++)
+                if (!p->parts[i]->end)
+                        return false;
+        return true;
+}
+
 static int view_further(View *v, const Slurm *s, const Item *item, const SlurmTable *source) {
         v->further_complete = true;
         v->further = calloc(item->n_further ? item->n_further : 1, sizeof(*v->further));
@@ -259,7 +273,7 @@ static int view_further(View *v, const Slurm *s, const Item *item, const SlurmTa
                 SlurmFurther *f = &v->further[v->n_further];
                 int r = slurm_picture(source, &claim, &f->picture);
 
-                if (r >= 0 && !has_ended(&f->picture) && source != &s->squeue) {
+                if (r >= 0 && !is_told(&f->picture) && source != &s->squeue) {
                         slurm_picture_done(&f->picture);
                         r = slurm_picture(
                                 &s->squeue, &claim, &f->picture); /* the controller may know */
@@ -314,6 +328,8 @@ static bool is_complete(const Slurm *s, Item *item, const View *v) {
         item->same = p->fingerprint == item->fingerprint ? item->same + 1 : 1;
         item->fingerprint = p->fingerprint;
         if (!has_ended(p) || p->ended < v->queue.ended)
+                return false;
+        if (!is_told(p) && waited < s->scheduler->config->scheduler.lost_after)
                 return false;
         if (!is_whole(p) && item->same < 2 && waited < slurm_grace(s))
                 return false;

@@ -99,7 +99,8 @@ static void ask_controller(Slurm *s) {
 static void on_sacct_failed(Slurm *s, const CommandResult *r) {
         char trouble[sizeof(s->sacct_trouble)];
 
-        if (r->started && slurm_accounting_is_off(r->err)) {
+        /* It says so, or the site has not even the program, where squeue has just answered. */
+        if (r->started ? slurm_accounting_is_off(r->err) : r->error == -ENOENT) {
                 s->accounting_off_since = clock_boottime();
                 s->scheduler->health.accounting = false;
                 note_sacct(s, NULL);
