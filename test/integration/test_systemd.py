@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: Apache-2.0
+"""FlowCron as people run it: installed into the home folder, started by `systemctl --user`."""
+
+import json
+import os
+import pathlib
+import pwd
+import shutil
+import subprocess
+import tempfile
+import types
+
+import pytest
+
+from support.common import BUILD, do_as, wait_until
+from support.instance import Answer, Instance, assert_no_report
+from support.leftovers import end_leftovers
+from support.record import check_record
+
+pytestmark = pytest.mark.systemd
+
+UNTIL_GO = ["echo $$ > data/pid", "until [[ -e go ]]; do sleep 0.1; done", "echo done > data/out"]
+
+
+class Service(Instance):
+    """An instance that a user's systemd runs, with the user's own home and configuration."""
+
+    def __init__(self, root, systemd, home, name="default"):
+        super().__init__(root, name, user=systemd.user, base=f"base-{name}")
+        self.systemd = systemd
+        self.unit = "flowcron.service" if name == "default" else f"flowcron@{name}.service"
+        self.programs = home / ".local/bin"
+        self.config_file = home / f".config/flowcron/{name}.yaml"
+        self.configure()
+
+    def ctl(self, *args, parse=True, **_):
+        argv = [self.programs / "flowcronctl", "-i", self.name, *(["--json"] if parse else []),
+                *(os.fsdecode(a) for a in args)]
+        done = self.systemd.run(*argv, check=False)
+        return Answer(types.SimpleNamespace(args=argv, returncode=done.returncode,
+                                            stdout=done.stdout.encode(),
+                                            stderr=done.stderr.encode()), parse)
+
+    def property(self, name):
+        return self.systemd.systemctl("show", "--value", "-p", name, self.unit).strip()
+
+    def start(self, *_, **__):
+        self.systemd.systemctl("start", self.unit)
+        return self
+
+    def stop(self):
+        self.systemd.systemctl("stop", self.unit)
+
+    def journal(self, *matches):
+        out = self.systemd.run("journalctl", "--user", "-o", "json", "--no-pager", *matches).stdout
+        return [json.loads(line) for line in out.splitlines()]
+
+    def trouble(self):
+        return "\n".join(str(e.get("MESSAGE")) for e in self.journal("-u", self.unit)[-40:])
+
+    def close(self):
+        try:
+            self.systemd.systemctl("stop", self.unit)
+            assert_no_report("\n".join(str(e.get("MESSAGE"))
+                                       for e in self.journal("-u", self.unit)), self.unit)
+        finally:
+            self.notifications.end()
+
+
+def wipe(home):
+    for path in (".local/bin/flowcrond", ".local/bin/flowcronctl", ".config/flowcron",
+                 ".local/share/systemd/user", ".config/systemd/user"):
+        path = home / path
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="module")
+def home(user_systemd):
+    """The user's home, with FlowCron installed in it the way the README says."""
+    folder = pathlib.Path(pwd.getpwnam(user_systemd.user).pw_dir)
+    wipe(folder)
+    do_as(user_systemd.user, lambda: (folder / ".config/flowcron").mkdir(parents=True))
+    subprocess.run(["cmake", "--install", BUILD, "--prefix", folder / ".local"], check=True,
+                   env=dict(os.environ, HOME=str(folder)), stdout=subprocess.DEVNULL)
+    user_systemd.systemctl("daemon-reload")
+    yield folder
+    wipe(folder)
+    user_systemd.systemctl("daemon-reload")
+
+
+@pytest.fixture(scope="module")
+def root():
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="fct-"))
+    folder.chmod(0o755)
+    yield folder
+    end_leftovers(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def fc(root, user_systemd, home):
+    one = Service(root, user_systemd, home)
+    try:
+        yield one.start()
+    finally:
+        one.close()
+
+
+def is_active(fc, pid_other_than=None):
+    return (fc.property("ActiveState") == "active"
+            and fc.property("MainPID") not in ("0", pid_other_than))
+
+
+def running_job(fc, name):
+    """Uploads a job that waits; returns its process."""
+    fc.upload(name, commands=UNTIL_GO)
+    fc.wait_state(name, "queued", phase="running")
+    file = fc.work / name / "data/pid"
+    pid = wait_until(lambda: file.exists() and file.read_text().strip(), "the job to begin")
+    return pid
+
+
+def lives(fc, pid):
+    """In systemd's world, whose process numbers are others."""
+    return fc.systemd.run("test", "-d", f"/proc/{pid}", check=False).returncode == 0
+
+
+def test_installed_units_are_found(user_systemd, home):
+    folder = home / ".local/share/systemd/user"
+    for unit, file in (("flowcron.service", "flowcron.service"),
+                       ("flowcron@other.service", "flowcron@.service")):
+        path = user_systemd.systemctl("show", "--value", "-p", "FragmentPath", unit).strip()
+        assert path == str(folder / file)
+        done = user_systemd.run("systemd-analyze", "--user", "--man=no", "verify", path,
+                                check=False)
+        assert done.returncode == 0 and "flowcron" not in done.stderr, done.stderr
+    user_systemd.systemctl("enable", "flowcron.service")
+    assert user_systemd.systemctl("is-enabled", "flowcron.service").strip() == "enabled"
+    user_systemd.systemctl("disable", "flowcron.service")
+
+
+def test_started_is_ready(fc):
+    """Type=notify: `systemctl start` returns when the daemon has said READY, and not before."""
+    assert fc.property("ActiveState") == "active" and fc.property("Type") == "notify"
+    answer = fc.ctl("status")
+    assert answer.code == 0 and answer.data["daemon"]["running"] is True
+    assert str(answer.data["daemon"]["pid"]) == fc.property("MainPID")
+    uid = pwd.getpwnam(fc.user).pw_uid
+    assert answer.data["daemon"]["socket"] == f"/run/user/{uid}/flowcron/default.sock"
+    wait_until(lambda: "queued" in fc.property("StatusText"), "a status line")
+    assert fc.property("WatchdogUSec") == "10min"
+
+
+def test_a_uow_in_and_out(fc):
+    fc.upload("first", commands=["env -0 > data/env", "umask > data/umask", "echo out"])
+    fc.wait_finished("first")
+    assert fc.where("first") == ["analysed"] and fc.job_output("first") == "out\n"
+    check_record(fc, "first")
+    env = dict(line.split("=", 1) for line in fc.read("first", "data/env").split("\0") if line)
+    for name in ("NOTIFY_SOCKET", "INVOCATION_ID", "JOURNAL_STREAM", "WATCHDOG_USEC",
+                 "WATCHDOG_PID", "LISTEN_FDS", "MANAGERPID", "SYSTEMD_EXEC_PID"):
+        assert name not in env, name
+    assert fc.read("first", "data/umask").strip() in ("0022", "0002")
+
+
+def test_journal_fields(fc):
+    fc.upload("told")
+    uow = fc.wait_finished("told")
+    found = wait_until(
+        lambda: (lambda es: any(e["FLOWCRON_EVENT"] == "finished" for e in es) and es)(
+            fc.journal("FLOWCRON_UOW=told")), "the journal to have it")
+    for entry in found:
+        assert entry["FLOWCRON_INSTANCE"] == "default" and entry["FLOWCRON_ID"] == uow["id"]
+        assert entry["SYSLOG_IDENTIFIER"] == "flowcrond" and "told" in entry["MESSAGE"]
+        assert entry["_SYSTEMD_USER_UNIT"] == fc.unit and "MESSAGE_ID" in entry
+    events = [e["FLOWCRON_EVENT"] for e in found]
+    assert events[0] == "uploaded" and events[-1] == "finished"
+    assert found[-1]["FLOWCRON_STATE"] == "finished" and found[-1]["FLOWCRON_ATTEMPT"] == "1"
+    assert len(fc.journal(f"FLOWCRON_ID={uow['id']}", "FLOWCRON_EVENT=finished")) == 1
+
+
+def attention(fc):
+    return json.dumps(fc.ctl("status").data["attention"])
+
+
+def test_reload(fc):
+    """A good configuration comes into force; a broken one does not, and is named by line."""
+    pid = fc.property("MainPID")
+    fc.configure({"uow": {"script": "other.sh"}})
+    fc.systemd.systemctl("reload", fc.unit)
+
+    def taken():
+        name = f"reload{len(fc.folders()['analysed'])}"
+        fc.upload(name, {"scripts/other.sh": "#!/bin/bash\n#SBATCH -n 1\necho other\n"})
+        fc.wait_finished(name)
+        return fc.job_output(name) == "other\n"
+    wait_until(taken, "the new configuration")
+
+    good = fc.config_file.read_text()
+    fc.config_file.write_text(good + "nonsense: 1\n")
+    fc.systemd.systemctl("reload", fc.unit)
+    wait_until(lambda: "nonsense" in attention(fc), lambda: attention(fc))
+    assert f"{fc.config_file}:{len(good.splitlines()) + 1}:" in attention(fc)
+    assert fc.ctl("reload").code == 1
+    assert taken()
+    fc.configure()
+    fc.systemd.systemctl("reload", fc.unit)
+    wait_until(lambda: "nonsense" not in attention(fc), lambda: attention(fc))
+    assert is_active(fc) and fc.property("MainPID") == pid
+
+
+def test_stopped_while_a_job_runs(fc):
+    """The job goes on, and is found again."""
+    pid = running_job(fc, "long")
+    fc.stop()
+    assert fc.property("ActiveState") == "inactive" and fc.property("Result") == "success"
+    assert lives(fc, pid)
+    assert fc.show("long")["phase"] == "running"  # read from disk
+    fc.start()
+    assert fc.show("long")["state"] == "queued" and lives(fc, pid)
+    (fc.work / "long/go").touch()
+    assert fc.wait_finished("long")["attempt"] == 1
+    assert fc.read("long", "data/out") == "done\n"
+
+
+def test_job_that_ends_while_stopped(fc):
+    running_job(fc, "unseen")
+    fc.stop()
+    (fc.work / "unseen/go").touch()
+    wait_until(lambda: (fc.work / "unseen/data/out").exists(), "the job to end")
+    fc.start()
+    fc.wait_finished("unseen")
+    check_record(fc, "unseen")
+
+
+def test_killed_is_started_again(fc):
+    pid = running_job(fc, "survivor")
+    main, restarts = fc.property("MainPID"), int(fc.property("NRestarts"))
+    fc.systemd.systemctl("kill", "--kill-who=main", "--signal=KILL", fc.unit)
+    wait_until(lambda: is_active(fc, pid_other_than=main), fc.trouble)
+    assert int(fc.property("NRestarts")) == restarts + 1
+    assert lives(fc, pid)
+    (fc.work / "survivor/go").touch()
+    assert fc.wait_finished("survivor")["attempt"] == 1
+    assert fc.read("survivor", "data/out") == "done\n"
+
+
+def test_further_instance_and_broken_configuration(root, user_systemd, home):
+    """flowcron@NAME has its own folder and socket; a fault in its configuration is final."""
+    other = Service(root, user_systemd, home, "other")
+    good = other.config_file.read_text()
+    other.config_file.write_text(good + "scheduler: {type: abacus}\n")
+    try:
+        done = user_systemd.run("systemctl", "--user", "start", other.unit, check=False)
+        assert done.returncode != 0
+        assert other.property("ActiveState") == "failed"
+        assert other.property("ExecMainStatus") == "78" and other.property("NRestarts") == "0"
+        told = [e["MESSAGE"] for e in other.journal("-u", other.unit)]
+        assert any(f"{other.config_file}:" in m for m in told), told
+        other.config_file.write_text(good)
+        other.start()
+        other.upload("theirs")
+        other.wait_finished("theirs")
+        assert other.journal("FLOWCRON_UOW=theirs", "FLOWCRON_INSTANCE=other")
+    finally:
+        other.close()
