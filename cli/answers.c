@@ -62,7 +62,6 @@ static int ask(Cli *cli, const char *method, cJSON *parameters, VarlinkReply *re
         return ret->error ? refuse_with(ret, f) : 0;
 }
 
-/* The daemon knows a name by its bytes and by its escaped form; what is text goes as it was typed, so that both can be. */
 /* What a person typed is text if it can be, be it a name or its escaped form; the daemon knows both. */
 static cJSON *uow_parameter(const char *what) {
         _cleanup_free_ char *text = utf8_valid(what) ? strdup(what) : text_escape(what);
@@ -113,8 +112,7 @@ int access_offline(Cli *cli, Refusal *f) {
 
                 memcpy(why, f->e.text, sizeof(why));
                 return refusal_set(f, EXIT_FAILED, "unreadable",
-                        "the state on disk can't be read: %s%s", why[0] ? why : strerror(-r),
-                        r == -ENOENT && !cli->base ? " Or has flowcrond never been started?" : "");
+                        "the state on disk can't be read: %s", why[0] ? why : strerror(-r));
         }
         say_offline(cli);
         return 0;

@@ -144,15 +144,15 @@ static int lost(Cli *cli, const char *why) {
         return cli_refuse(cli, &f);
 }
 
-/* Until the daemon goes or Ctrl-C. @why of @size says why it ended, if not by Ctrl-C. */
-static int stream(View *v, Client *c, char *why, size_t size) {
+/* Until the daemon goes or Ctrl-C. @why says why it ended, if not by Ctrl-C. */
+static int stream(View *v, Client *c, Error *why) {
         while (!follow_interrupted()) {
                 _cleanup_(varlink_reply_done) VarlinkReply reply = {};
                 Error e = {};
                 int r = client_receive(c, TICK, &reply, &e);
 
                 if (r == 0 && reply.error) {
-                        snprintf(why, size, "%s",
+                        error_set(why, -EIO, "%s",
                                 streq(reply.error, "org.flowcron.Control.TooSlow")
                                         ? "more happened than could be shown"
                                         : reply.error);
@@ -161,7 +161,7 @@ static int stream(View *v, Client *c, char *why, size_t size) {
                 if (r == 0)
                         take_reply(v, &reply);
                 else if (r != -ETIMEDOUT && r != -EINTR) {
-                        snprintf(why, size, "%s", e.text);
+                        *why = e;
                         return EXIT_UNREACHABLE;
                 }
                 if (v->table && (r == -ETIMEDOUT || clock_boottime() > v->drawn + DRAW_EVERY))
@@ -172,7 +172,7 @@ static int stream(View *v, Client *c, char *why, size_t size) {
 
 static int watch(View *v) {
         Client *c = access_client(v->cli);
-        char why[256] = "";
+        Error why = {};
         Refusal f = {};
         int r;
 
@@ -185,12 +185,12 @@ static int watch(View *v) {
         follow_catch_interrupt();
         if (v->table)
                 printf("\x1b[?1049h\x1b[?25l");
-        r = stream(v, c, why, sizeof(why));
+        r = stream(v, c, &why);
         if (v->table) {
                 printf("\x1b[?25h\x1b[?1049l");
                 fflush(stdout);
         }
-        return r == EXIT_DONE ? r : lost(v->cli, why);
+        return r == EXIT_DONE ? r : lost(v->cli, why.text);
 }
 
 static int run(Cli *cli, char **args) {

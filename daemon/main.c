@@ -117,8 +117,10 @@ static int fail(const char *instance, int code, const Error *e, int r) {
 }
 
 static int check_config(const Manager *m) {
-        printf("%s: good; instance %s in %s\n", m->config_path, m->config->instance,
-                m->config->base);
+        bool there = access(m->config->base, F_OK) == 0;
+
+        printf("%s: good; instance %s in %s%s\n", m->config_path, m->config->instance,
+                m->config->base, there ? "" : ", which does not exist yet: make it before the start");
         return EXIT_SUCCESS;
 }
 
@@ -137,10 +139,11 @@ int main(int argc, char **argv) {
                         r == UOW_E_INVALID || r == -ENOENT ? EXIT_CONFIG : EXIT_FAILURE, &e, r);
         if (a.check)
                 return check_config(m);
+        (void)log_open(m->config->instance, -1);
         r = manager_start(m, &e);
         if (r == UOW_E_STATE) {
-                /* Another owner holds the folder: no fault for a pass of cron, which leaves quietly. */
-                if (!a.manager.once)
+                /* Another owner holds the folder: no fault for a pass of cron, which leaves quietly. Without words: asked to stop. */
+                if (!a.manager.once && e.text[0])
                         log_error("%s", e.text);
                 return m->exit_code;
         }

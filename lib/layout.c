@@ -296,6 +296,9 @@ static int open_places(Layout *l, bool reading, Error *e) {
                 o.fd[p] = -1;
         for (int p = 0; p < _PLACE_MAX; p++) {
                 r = open_place(l, (Place)p, &o);
+                if (r == -ENOENT && reading && p == PLACE_STATE)
+                        return error_set(e, r, "flowcrond has never run there: there is no %s",
+                                l->path[p]);
                 if (r < 0 && (!reading || p == PLACE_STATE))
                         return place_fault(l, (Place)p, r, e);
         }
@@ -311,7 +314,9 @@ int layout_open(Layout *l, Error *e) {
 }
 
 int layout_open_reading(Layout *l, Error *e) {
-        return open_places(l, true, e);
+        int r = check_base(l, e);
+
+        return r < 0 ? r : open_places(l, true, e);
 }
 
 int layout_check(const Layout *l, Error *e) {

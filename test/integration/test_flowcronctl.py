@@ -88,6 +88,20 @@ def test_the_disk_says_what_the_daemon_says(instance):
     assert "does not run" in status.data["attention"][0]["what"]
 
 
+def test_says_where_there_is_no_instance(instance):
+    fc = instance()
+    answer = refused(fc, 1, "status", error="unreadable")
+    assert "never run" in answer["message"] and str(fc.state) in answer["message"]
+    fc.base.rmdir()
+    answer = refused(fc, 1, "list", error="unreadable")
+    assert f"{fc.base} does not exist" in answer["message"]
+    checked = subprocess.run(fc.daemon_argv("--check-config"), env=fc.env(), capture_output=True,
+                             text=True, check=False)
+    assert checked.returncode == 0 and "does not exist yet" in checked.stdout
+    assert fc.once() == 1
+    assert f"flowcrond[{fc.name}]: error: base folder {fc.base} does not exist" in fc.stderr_text()
+
+
 def test_base_needs_no_configuration(instance):
     fc = instance().start()
     some(fc)

@@ -264,6 +264,7 @@ static void test_open_reading(void **state) {
         Error e = { "" };
 
         assert_int_equal(layout_open_reading(l, &e), -ENOENT);
+        assert_non_null(strstr(e.text, "never run"));
         assert_int_equal(mkdir(state_dir, 0750), 0);
         assert_int_equal(layout_open_reading(l, &e), 0);
         assert_true(l->fd[PLACE_STATE] >= 0);
