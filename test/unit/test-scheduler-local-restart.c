@@ -297,7 +297,7 @@ static void test_elsewhere(void **state) {
         Fixture *f = *state;
         Uow *u = recorded_only(f, "a", "#!/bin/bash\ntouch ran\n");
 
-        write_claim(f, "another.example", "00000000-0000-0000-0000-000000000000", 60);
+        write_claim(f, "another.example", "00000000000000000000000000000000", 60);
         start_scheduler(f);
         poll_all(f);
         assert_int_equal(heard(u)->phase, PHASE_RUNNING);
@@ -309,7 +309,7 @@ static void test_elsewhere(void **state) {
         assert_false(heard(u)->ended);
         /* No sign of life for long. */
         assert_int_equal(unlinkat(f->local, "1.claim", 0), 0);
-        write_claim(f, "another.example", "00000000-0000-0000-0000-000000000000",
+        write_claim(f, "another.example", "00000000000000000000000000000000",
                 (time_t)(2 * LOCAL_SILENCE_MAX / USEC_PER_SEC));
         poll_all(f);
         assert_true(heard(u)->ended);
@@ -322,7 +322,7 @@ static void test_machine_restarted(void **state) {
         char host[65];
 
         assert_int_equal(gethostname(host, sizeof(host)), 0);
-        write_claim(f, host, "00000000-0000-0000-0000-000000000000", 0);
+        write_claim(f, host, "00000000000000000000000000000000", 0);
         start_scheduler(f);
         poll_all(f);
         assert_true(heard(u)->ended);
