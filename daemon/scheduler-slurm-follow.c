@@ -263,7 +263,13 @@ static bool is_told(const SlurmPicture *p) {
         return true;
 }
 
+static usec_t waited(const Item *item) {
+        return item->unresolved_since ? clock_now() - item->unresolved_since : 0;
+}
+
 static int view_further(View *v, const Slurm *s, const Item *item, const SlurmTable *source) {
+        bool late = waited(item) >= slurm_grace(s);
+
         v->further_complete = true;
         v->further = calloc(item->n_further ? item->n_further : 1, sizeof(*v->further));
         if (!v->further)
@@ -273,16 +279,20 @@ static int view_further(View *v, const Slurm *s, const Item *item, const SlurmTa
                 SlurmFurther *f = &v->further[v->n_further];
                 int r = slurm_picture(source, &claim, &f->picture);
 
-                if (r >= 0 && !is_told(&f->picture) && source != &s->squeue) {
+                bool told = r >= 0 && has_ended(&f->picture) &&
+                        (source == &s->squeue || is_told(&f->picture));
+
+                /* The controller knows the state, at least; but not the exit code. */
+                if (r >= 0 && !told && late) {
                         slurm_picture_done(&f->picture);
-                        r = slurm_picture(
-                                &s->squeue, &claim, &f->picture); /* the controller may know */
+                        r = slurm_picture(&s->squeue, &claim, &f->picture);
+                        told = r >= 0 && has_ended(&f->picture);
                 }
                 if (r < 0)
                         return r;
                 f->job = item->further[i];
                 v->n_further++;
-                v->further_complete &= has_ended(&f->picture);
+                v->further_complete &= told;
         }
         return 0;
 }
@@ -317,21 +327,39 @@ static bool is_whole(const SlurmPicture *p) {
 }
 
 /*
+ * Accounting still tells of an earlier life: the controller has shown a later end, of the job after it
+ * was put back into the queue.
+ */
+static bool is_behind(const Item *item, const SlurmPicture *p) {
+        usec_t end = 0;
+
+        for (size_t i = 0; i < p->n; i++)
+                if (p->parts[i]->end > end)
+                        end = p->parts[i]->end;
+        return item->evidence.ended && item->evidence.finished > end;
+}
+
+static bool accounting_lags(const Slurm *s, const Item *item, const SlurmPicture *p) {
+        if (is_behind(item, p))
+                return true;
+        if (!is_told(p))
+                return waited(item) < s->scheduler->config->scheduler.lost_after;
+        return !is_whole(p) && waited(item) < slurm_grace(s);
+}
+
+/*
  * Whether accounting has told of every part. Tasks that were cancelled one by one before they
  * started leave no row, so that a number that is never reached must not hold up the end for ever;
  * tasks of which it has not heard yet must.
  */
 static bool is_complete(const Slurm *s, Item *item, const View *v) {
         const SlurmPicture *p = &v->main;
-        usec_t waited = item->unresolved_since ? clock_now() - item->unresolved_since : 0;
 
         item->same = p->fingerprint == item->fingerprint ? item->same + 1 : 1;
         item->fingerprint = p->fingerprint;
         if (!has_ended(p) || p->ended < v->queue.ended)
                 return false;
-        if (!is_told(p) && waited < s->scheduler->config->scheduler.lost_after)
-                return false;
-        if (!is_whole(p) && item->same < 2 && waited < slurm_grace(s))
+        if (!s->accounting_off_since && accounting_lags(s, item, p))
                 return false;
         if (!p->array && !p->heterogeneous && item->tasks <= 1)
                 return true;
@@ -339,7 +367,7 @@ static bool is_complete(const Slurm *s, Item *item, const View *v) {
                 return true;
         if (item->tasks == 0)
                 return item->same >= 2;
-        return item->same >= 2 && waited >= slurm_grace(s);
+        return item->same >= 2 && waited(item) >= slurm_grace(s);
 }
 
 static int report_lost(const Item *item, JobReport *report) {
