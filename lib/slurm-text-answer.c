@@ -259,8 +259,13 @@ static SlurmAnswer judge(
         *ret_id = find_id(out, ret_digits);
         if (exit_code == 0)
                 return *ret_id ? SLURM_ACCEPTED : SLURM_UNCERTAIN;
-        /* An id and a failure (a site's wrapper?): whoever looks will find it. */
-        return exit_code < 0 || *ret_id ? SLURM_UNCERTAIN : judge_failure(exit_code, err);
+        /*
+         * An id and a failure (a site's wrapper?): whoever looks will find it. A failure without a
+         * word is no answer: sbatch says what it was refused for.
+         */
+        if (exit_code < 0 || *ret_id || err[strspn(err, " \t\r\n")] == 0)
+                return SLURM_UNCERTAIN;
+        return judge_failure(exit_code, err);
 }
 
 int slurm_sbatch_judge(int exit_code, const char *out, const char *err, SlurmAnswer *ret,
@@ -276,9 +281,7 @@ int slurm_sbatch_judge(int exit_code, const char *out, const char *err, SlurmAns
                 return -ENOMEM;
         if (!*text && answer != SLURM_ACCEPTED) {
                 free(text);
-                text = strdup(answer == SLURM_UNCERTAIN
-                                ? "sbatch gave no answer that could be understood"
-                                : "sbatch failed without a message");
+                text = strdup("sbatch gave no answer that could be understood");
                 if (!text)
                         return -ENOMEM;
         }

@@ -15,11 +15,13 @@
  * The token decides where it can be seen. Some sites' plugins rewrite comments, and accounting has
  * the folder's name mangled or, for a moment, neither; then the folder or the time must do.
  */
-static bool is_claimed(const SlurmRow *row, const SlurmClaim *claim) {
+static bool is_claimed(const SlurmTable *t, const SlurmRow *row, const SlurmClaim *claim) {
         if (claim->token && slurm_row_has_token(row, claim->token))
                 return true;
         if (claim->workdir && streq(row->workdir, claim->workdir))
                 return true;
+        if (claim->token && claim->workdir && t->raw && row->workdir[0])
+                return false; /* neither: the id is used again */
         if (claim->token && (row->submit_line[0] || startswith(row->comment, "flowcron=")))
                 return false; /* somebody else's */
         return row->submit >= claim->not_before;
@@ -43,7 +45,7 @@ static void pick_parts(SlurmPicture *p, const SlurmRow *rows, size_t n, const Sl
         for (size_t i = 0; i < n; i++) {
                 const SlurmRow **last = p->n > 0 ? &p->parts[p->n - 1] : NULL;
 
-                if (!is_claimed(&rows[i], claim))
+                if (!is_claimed(p->table, &rows[i], claim))
                         continue;
                 if (!last || !same_part(*last, &rows[i]))
                         p->parts[p->n++] = &rows[i];

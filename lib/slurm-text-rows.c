@@ -270,7 +270,7 @@ static int copy_text(SlurmTable *t, const char *out, size_t size) {
 }
 
 int slurm_squeue_parse(const char *out, size_t size, const char *marker, SlurmTable *ret) {
-        _cleanup_(slurm_table_done) SlurmTable t = { NULL, NULL, 0, NULL, 0, false };
+        _cleanup_(slurm_table_done) SlurmTable t = { .raw = true };
         char before[SLURM_MARKER_MAX + 1], between[SLURM_MARKER_MAX + 1], *p, *end;
         int r = copy_text(&t, out, size);
 
@@ -362,7 +362,7 @@ static int keep_sacct_row(SlurmTable *t, const SlurmRow *values) {
 
 int slurm_sacct_parse(
         const char *out, size_t size, const char *marker, bool submit_line, SlurmTable *ret) {
-        _cleanup_(slurm_table_done) SlurmTable t = { NULL, NULL, 0, NULL, 0, false };
+        _cleanup_(slurm_table_done) SlurmTable t = { 0 };
         size_t first = submit_line ? 0 : 1;
         char *p, *end;
         int r = copy_text(&t, out, size);

@@ -117,7 +117,7 @@ static const char *known_state(const char *text) {
 }
 
 int slurm_scontrol_parse(const char *out, size_t size, SlurmTable *ret) {
-        _cleanup_(slurm_table_done) SlurmTable t = { NULL, NULL, 0, NULL, 0, false };
+        _cleanup_(slurm_table_done) SlurmTable t = { 0 };
         char *p, *next;
 
         t.text = strndup(out, size);

@@ -119,6 +119,7 @@ typedef struct SlurmTable {
         SlurmStep *steps;
         size_t n_steps;
         bool incomplete; /* the output ended in the middle of a row, or a row made no sense */
+        bool raw;        /* folders are byte for byte what they are, as squeue prints them */
 } SlurmTable;
 
 void slurm_table_done(SlurmTable *t);

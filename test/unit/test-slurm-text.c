@@ -687,7 +687,8 @@ static void test_sbatch(void **state) {
                 SLURM_DEFERRED, NULL, NULL);
         assert_answer(1, "", "sbatch: fatal: Could not establish a configuration source\n",
                 SLURM_DEFERRED, NULL, NULL);
-        assert_answer(1, "", "", SLURM_DEFERRED, NULL, "without a message");
+        assert_answer(1, "", "", SLURM_UNCERTAIN, NULL, "no answer");
+        assert_answer(1, "", "\n", SLURM_UNCERTAIN, NULL, "no answer");
         assert_answer(127, "", "bash: sbatch: Stale file handle\n", SLURM_DEFERRED, NULL, "Stale");
 }
 
