@@ -56,7 +56,7 @@ typedef enum EventType {
         EVENT_CANCELLING, /* somebody wants it stopped: by */
         EVENT_ENDED,      /* the outcome is decided, the result will be filed: outcome, cause, reason, job */
         EVENT_REQUEUED,   /* tried again by itself in the work area: next attempt, cause, job */
-        EVENT_FINISHED,   /* filed: folder */
+        EVENT_FINISHED,   /* filed: folder, chain */
         EVENT_RETRY,      /* an order: back to staged with the next attempt: by */
         EVENT_MOVED_ON,   /* handed to the next instance of a chain: moved_to */
         EVENT_SOFT_DELETED,

@@ -189,6 +189,7 @@ static int apply_requeued(Uow *n, const Event *e) {
 static int apply_finished(Uow *n, const Event *e) {
         n->phase = PHASE_NONE;
         n->held = n->cancelling = false;
+        n->chaining = json_bool(e->data, "chain", false);
         n->finished = n->filed = e->time;
         return json_str(e->data, "folder") ? take_folder(&n->folder, e, "folder") : 0;
 }
@@ -200,7 +201,7 @@ static int apply_retry(Uow *n, const Event *e _unused_) {
         n->requeues = 0;
         n->filed_as = n->outcome;
         n->outcome = OUTCOME_NONE;
-        n->cancelling = false;
+        n->cancelling = n->chaining = false;
         n->finished = n->filed = n->soft_deleted = 0;
         return 0;
 }
@@ -208,6 +209,7 @@ static int apply_retry(Uow *n, const Event *e _unused_) {
 static int apply_moved_on(Uow *n, const Event *e) {
         int r = take_name(&n->moved_to, e, "moved_to");
 
+        n->chaining = false;
         return r < 0 ? r : n->moved_to ? 0 : -EBADMSG;
 }
 
@@ -232,7 +234,7 @@ static int apply_purged(Uow *n, const Event *e _unused_) {
         clear_script(n);
         n->phase = PHASE_NONE;
         n->job_ids = NULL;
-        n->held = n->cancelling = n->purging = n->quarantined = false;
+        n->held = n->cancelling = n->chaining = n->purging = n->quarantined = false;
         return 0;
 }
 

@@ -43,6 +43,7 @@ const UowField uow_fields[] = {
         FIELD(UNSIGNED, owner),
         FIELD(BOOL, held),
         FIELD(BOOL, cancelling),
+        FIELD(BOOL, chaining),
         FIELD(BOOL, purging),
         FIELD(TIME, created),
         FIELD(TIME, updated),

@@ -38,6 +38,7 @@ typedef struct Uow {
         uid_t owner;        /* of the folder as it arrived */
         bool held;          /* submitted held and not yet released */
         bool cancelling;    /* an order to cancel is being carried out */
+        bool chaining;      /* is to move on to the next instance of a chain */
         bool purging;       /* an order or rule to remove it is being carried out */
         usec_t created;     /* `uploaded` */
         usec_t updated;     /* the last event */
