@@ -246,7 +246,7 @@ typedef struct Local {
         Login *login;
         int dir;     /* .flowcron/local, -1: not yet opened */
         int changes; /* inotify, or -1 */
-        bool loaded, watching;
+        bool loaded, watching, withdrawn;
         uint64_t highest;                        /* id that was ever given */
         TAILQ_HEAD(LocalJobList, LocalJob) jobs; /* by id */
         TAILQ_HEAD(, LocalOrder) orders;
@@ -291,6 +291,8 @@ void local_jobs_start(Local *l);
 
 /* scheduler-local-order.c */
 void local_orders_carry_out(Local *l);
+/** local_orders_withdraw() - answer every submission that waits as put off */
+void local_orders_withdraw(Local *l);
 
 /* scheduler-local.c */
 /** local_ready() - the folder is read and watched. 0 or -errno. */

@@ -18,9 +18,26 @@
 /* So many numbers are tried that turn out to be taken. */
 #define IDS_TRIED 100
 
-/* What the order was about may have been settled meanwhile; then nobody waits for the answer. */
+/* What the order was about may have been settled meanwhile; there is nothing to do then but to answer. */
 static bool order_stands(const LocalOrder *o) {
         return o->uow->attempt == o->attempt;
+}
+
+static void answer_only(Local *l, const LocalOrder *o, const char *text) {
+        const SchedulerEvents *events = &l->scheduler->events;
+        void *userdata = l->scheduler->userdata;
+
+        switch (o->kind) {
+        case LOCAL_SUBMIT:
+                events->submitted(o->uow, o->attempt, SUBMIT_DEFERRED, NULL, text, userdata);
+                break;
+        case LOCAL_RELEASE:
+                events->released(o->uow, o->attempt, 0, NULL, userdata);
+                break;
+        case LOCAL_CANCEL:
+                events->cancelled(o->uow, o->attempt, 0, NULL, userdata);
+                break;
+        }
 }
 
 static int fill_record(Local *l, const Uow *u, LocalRecord *r, Error *e) {
@@ -141,16 +158,16 @@ static void answer_cancel(Local *l, Uow *u) {
 }
 
 static void carry_out(Local *l, const LocalOrder *o) {
-        const SchedulerEvents *events = &l->scheduler->events;
-
-        if (!order_stands(o))
+        if (!order_stands(o)) {
+                answer_only(l, o, "its attempt is over");
                 return;
+        }
         switch (o->kind) {
         case LOCAL_SUBMIT:
                 answer_submit(l, o->uow);
                 break;
         case LOCAL_RELEASE: /* nothing is ever held here: the record on our own disk is as good */
-                events->released(o->uow, o->attempt, 0, NULL, l->scheduler->userdata);
+                answer_only(l, o, NULL);
                 break;
         case LOCAL_CANCEL:
                 answer_cancel(l, o->uow);
@@ -164,6 +181,19 @@ void local_orders_carry_out(Local *l) {
         while ((o = TAILQ_FIRST(&l->orders))) {
                 TAILQ_REMOVE(&l->orders, o, entry);
                 carry_out(l, o);
+                free(o);
+        }
+}
+
+void local_orders_withdraw(Local *l) {
+        LocalOrder *o, *next;
+
+        for (o = TAILQ_FIRST(&l->orders); o; o = next) {
+                next = TAILQ_NEXT(o, entry);
+                if (o->kind != LOCAL_SUBMIT)
+                        continue;
+                TAILQ_REMOVE(&l->orders, o, entry);
+                answer_only(l, o, "flowcrond was stopped before it was submitted");
                 free(o);
         }
 }

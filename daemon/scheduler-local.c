@@ -135,6 +135,13 @@ static int local_submit(Scheduler *s, Uow *u) {
         return order(s, u, LOCAL_SUBMIT);
 }
 
+static void local_withdraw(Scheduler *s) {
+        Local *l = s->backend;
+
+        l->withdrawn = true;
+        local_turn_soon(l);
+}
+
 static int local_release(Scheduler *s, Uow *u) {
         return order(s, u, LOCAL_RELEASE);
 }
@@ -238,6 +245,8 @@ static int local_poll(Scheduler *s, Uow **uows, size_t n) {
 static int on_turn(sd_event_source *s _unused_, void *userdata) {
         Local *l = userdata;
 
+        if (l->withdrawn)
+                local_orders_withdraw(l);
         if (!login_environment(l->login))
                 return 0;
         local_orders_carry_out(l);
@@ -345,6 +354,7 @@ const SchedulerVTable scheduler_local = {
         .release = local_release,
         .cancel = local_cancel,
         .poll = local_poll,
+        .withdraw = local_withdraw,
         .reload = local_reload,
         .args = local_args,
 };

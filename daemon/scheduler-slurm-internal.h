@@ -119,6 +119,7 @@ usec_t slurm_grace(const Slurm *s);
 
 /* scheduler-slurm-order.c */
 int slurm_submit(Scheduler *scheduler, Uow *u);
+void slurm_withdraw(Scheduler *scheduler);
 int slurm_release(Scheduler *scheduler, Uow *u);
 int slurm_cancel(Scheduler *scheduler, Uow *u);
 /** slurm_cancel_stray() - end a second job of @item's token, @job */

@@ -230,6 +230,15 @@ void slurm_start_waiting(Slurm *s) {
         }
 }
 
+void slurm_withdraw(Scheduler *scheduler) {
+        Slurm *s = scheduler->backend;
+        Op *op;
+
+        TAILQ_FOREACH(op, &s->ops, entry)
+        if (op->kind == OP_SUBMIT && !op->command && !op->later)
+                (void)fail_later(op, "flowcrond was stopped before it was submitted", -ECANCELED);
+}
+
 /* Takes @argv in any case. */
 static int op_new(Slurm *s, OpKind kind, Uow *u, char **argv, int cwd, Op **ret) {
         Op *op = argv ? calloc(1, sizeof(*op)) : NULL;

@@ -163,6 +163,7 @@ const SchedulerVTable scheduler_slurm = {
         .release = slurm_release,
         .cancel = slurm_cancel,
         .poll = slurm_poll,
+        .withdraw = slurm_withdraw,
         .reload = slurm_reload,
         .args = slurm_args,
 };

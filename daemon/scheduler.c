@@ -13,8 +13,8 @@
 
 #include "text.h"
 
-int scheduler_new(sd_event *event, const Config *c, const Layout *l, const SchedulerEvents *events,
-        void *userdata, Scheduler **ret, Error *e) {
+int scheduler_new_with(const SchedulerVTable *backend, sd_event *event, const Config *c,
+        const Layout *l, const SchedulerEvents *events, void *userdata, Scheduler **ret, Error *e) {
         _cleanup_(scheduler_freep) Scheduler *s = calloc(1, sizeof(*s));
         int r;
 
@@ -26,12 +26,19 @@ int scheduler_new(sd_event *event, const Config *c, const Layout *l, const Sched
         s->events = *events;
         s->userdata = userdata;
         s->health.since = clock_now();
-        s->vtable = c->scheduler.type == SCHEDULER_LOCAL ? &scheduler_local : &scheduler_slurm;
+        s->vtable = backend;
         r = s->vtable->new (s, e);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(s);
         return 0;
+}
+
+int scheduler_new(sd_event *event, const Config *c, const Layout *l, const SchedulerEvents *events,
+        void *userdata, Scheduler **ret, Error *e) {
+        return scheduler_new_with(
+                c->scheduler.type == SCHEDULER_LOCAL ? &scheduler_local : &scheduler_slurm, event,
+                c, l, events, userdata, ret, e);
 }
 
 Scheduler *scheduler_free(Scheduler *s) {
@@ -46,6 +53,11 @@ Scheduler *scheduler_free(Scheduler *s) {
 
 int scheduler_submit(Scheduler *s, Uow *u) {
         return s->vtable->submit(s, u);
+}
+
+void scheduler_withdraw(Scheduler *s) {
+        if (s->vtable->withdraw)
+                s->vtable->withdraw(s);
 }
 
 int scheduler_release(Scheduler *s, Uow *u) {

@@ -66,6 +66,7 @@ typedef struct SchedulerVTable {
         int (*release)(Scheduler *s, Uow *u);
         int (*cancel)(Scheduler *s, Uow *u);
         int (*poll)(Scheduler *s, Uow **uows, size_t n);
+        void (*withdraw)(Scheduler *s); /* see scheduler_withdraw(); NULL: an order is always begun at once */
         int (*reload)(Scheduler *s); /* configuration changed: take the login environment anew */
         char **(*args)(Scheduler *s, const Uow *u); /* the arguments submit() will use, for the record; strv or NULL */
 } SchedulerVTable;
@@ -86,6 +87,9 @@ extern const SchedulerVTable scheduler_slurm;
 extern const SchedulerVTable scheduler_local;
 
 int scheduler_new(sd_event *event, const Config *c, const Layout *l, const SchedulerEvents *events, void *userdata, Scheduler **ret, Error *e);
+/** scheduler_new_with() - the same with a backend that is not for the configuration to choose: for tests. */
+int scheduler_new_with(const SchedulerVTable *backend, sd_event *event, const Config *c, const Layout *l, const SchedulerEvents *events,
+        void *userdata, Scheduler **ret, Error *e);
 Scheduler *scheduler_free(Scheduler *s);
 DEFINE_CLEANUP(Scheduler *, scheduler_free)
 
@@ -95,6 +99,12 @@ DEFINE_CLEANUP(Scheduler *, scheduler_free)
  * One answer through submitted(). The child that submits dies with the daemon.
  */
 int scheduler_submit(Scheduler *s, Uow *u);
+
+/**
+ * scheduler_withdraw() - begin no submission any more: each that was not begun yet (because the
+ * environment is not there) is answered as SUBMIT_DEFERRED, from the loop
+ */
+void scheduler_withdraw(Scheduler *s);
 
 /** scheduler_release() - let a job that was submitted held run. May be repeated. */
 int scheduler_release(Scheduler *s, Uow *u);
