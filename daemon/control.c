@@ -21,6 +21,13 @@
 #include "text.h"
 
 #define READ_AT_ONCE 65536
+
+/*
+ * A deferred source that enables itself again keeps its turn among those of equal priority, and so would starve them:
+ * what comes in from outside, and the answers of children, go before.
+ */
+#define WORK_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 10)
+
 /* ---- connections ---- */
 
 static void call_free(ControlCall *call) {
@@ -368,6 +375,8 @@ int control_connection_new(Control *c, int fd) {
                 r = sd_event_add_defer(c->event, &k->work, on_work, k);
         if (r >= 0)
                 r = sd_event_source_set_enabled(k->work, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_source_set_priority(k->work, WORK_PRIORITY);
         if (r >= 0)
                 r = sd_event_add_time(c->event, &k->timer, CLOCK_BOOTTIME, 0, 0, on_deadline, k);
         if (r >= 0)
