@@ -142,11 +142,8 @@ static bool holds_anything(int ours, bool all) {
 }
 
 static int keep_aside(int uowdir, int ours) {
-        _cleanup_close_ int to = -1;
+        _cleanup_close_ int to = open_earlier(ours, UNKNOWN);
 
-        if (!exists(uowdir, ASIDE))
-                return 0;
-        to = open_earlier(ours, UNKNOWN);
         return to < 0 ? to : earlier_take_in(uowdir, ASIDE, to, NULL);
 }
 
@@ -163,16 +160,21 @@ static int keep_record(int ours, const char *earlier_id) {
 int earlier_keep(int uowdir, const char *id, bool all, int *ret_fd, Error *e) {
         _cleanup_close_ int ours = open_ours(uowdir, e);
         char earlier_id[UOW_ID_MAX];
-        int r;
+        bool aside, record;
+        int r = 0;
 
         if (ours < 0)
                 return ours;
-        r = keep_aside(uowdir, ours);
+        aside = exists(uowdir, ASIDE);
+        if (aside)
+                r = keep_aside(uowdir, ours);
         if (r == 0)
                 r = take_record_id(ours, earlier_id);
-        if (r == 0 && !streq(earlier_id, id) && holds_anything(ours, all))
+        record = r == 0 && !streq(earlier_id, id) && holds_anything(ours, all);
+        if (record)
                 r = keep_record(ours, earlier_id);
-        if (r == 0)
+        /* A new folder that is lost with the power is made again. */
+        if (r == 0 && (aside || record))
                 r = dir_sync(ours);
         if (r < 0)
                 return error_set(

@@ -3,9 +3,7 @@
 
 /* What a piece of work that may wait in a queue takes along, since the daemon's own may change meanwhile. */
 
-#include "config.h"
 #include "uow.h"
 
-/** jobcopy_config() / jobcopy_uow() - a deep copy, to be freed as the original; NULL without memory. */
-Config *jobcopy_config(const Config *c);
+/** jobcopy_uow() - a deep copy, to be freed as the original; NULL without memory. */
 Uow *jobcopy_uow(const Uow *u);

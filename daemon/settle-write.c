@@ -34,7 +34,10 @@ static int history(const SettleTexts *t, cJSON **ret) {
 
         if (!events)
                 return -ENOMEM;
-        r = eventlog_history(t->statedir, u->id, u->first_seq, u->last_seq, collect_event, events);
+        r = t->n_seqs > 0 ? eventlog_history_of(t->statedir, u->id, u->first_seq, t->seqs,
+                                    t->n_seqs, collect_event, events)
+                          : eventlog_history(t->statedir, u->id, u->first_seq, u->last_seq,
+                                    collect_event, events);
         if (r == 0)
                 *ret = TAKE_PTR(events);
         return r;

@@ -9,6 +9,8 @@
 typedef struct SettleTexts {
         const Uow *uow;
         const Config *config;
+        const uint64_t *seqs; /* see settle_job_know_events() */
+        size_t n_seqs;
         int statedir; /* .flowcron, for the history */
         int uowdir;
         int ours; /* flowcron/ in it */

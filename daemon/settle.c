@@ -31,6 +31,8 @@ struct SettleJob {
         const Layout *layout;
         Config *config;
         Uow *uow;
+        uint64_t *seqs;
+        size_t n_seqs;
 };
 
 /* What is found out on the way. */
@@ -57,7 +59,7 @@ SettleJob *settle_job_new(const Layout *l, const Config *c, const Uow *u) {
         if (!j)
                 return NULL;
         j->layout = l;
-        j->config = jobcopy_config(c);
+        j->config = config_ref(c);
         j->uow = jobcopy_uow(u);
         return j->config && j->uow ? TAKE_PTR(j) : NULL;
 }
@@ -67,8 +69,17 @@ SettleJob *settle_job_free(SettleJob *j) {
                 return NULL;
         config_free(j->config);
         uow_free(j->uow);
+        free(j->seqs);
         free(j);
         return NULL;
+}
+
+void settle_job_know_events(SettleJob *j, const uint64_t *seqs, size_t n) {
+        free(j->seqs);
+        j->seqs = n > 0 ? malloc(n * sizeof(*seqs)) : NULL;
+        j->n_seqs = j->seqs ? n : 0;
+        if (j->seqs)
+                memcpy(j->seqs, seqs, n * sizeof(*seqs));
 }
 
 /* The name for it in the result folder; 1 if it is there already, filed for this attempt. */
@@ -145,6 +156,8 @@ static int write_texts(const Settle *s, const Filing *f, Error *e) {
         SettleTexts t = {
                 .uow = j->uow,
                 .config = j->config,
+                .seqs = j->seqs,
+                .n_seqs = j->n_seqs,
                 .statedir = j->layout->fd[PLACE_STATE],
                 .uowdir = s->fd,
                 .ours = s->ours,

@@ -20,6 +20,12 @@ SettleJob *settle_job_free(SettleJob *j);
 DEFINE_CLEANUP(SettleJob *, settle_job_free)
 
 /**
+ * settle_job_know_events() - the numbers of the latest events of the record, all @n from the first of them on
+ * Spares the work a reading of all that others did meanwhile; without memory it is not spared.
+ */
+void settle_job_know_events(SettleJob *j, const uint64_t *seqs, size_t n);
+
+/**
  * settle_work() - WorkFunc
  * Found already in the result folder with our id (died after the rename): done. Found still in UploadedFiles (rejected or cancelled before it was staged): taken to
  * the work area first. The result folder has a foreign folder of that name: filed under another name.

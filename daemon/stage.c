@@ -25,7 +25,7 @@ StageJob *stage_job_new(const Layout *l, const Config *c, const Uow *u) {
         if (!j)
                 return NULL;
         j->layout = l;
-        j->config = jobcopy_config(c);
+        j->config = config_ref(c);
         j->uow = jobcopy_uow(u);
         return j->config && j->uow ? TAKE_PTR(j) : NULL;
 }

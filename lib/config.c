@@ -30,12 +30,23 @@ static void *slot_of(const ConfigKey *k, const Config *c) {
         return config_key_slot(k, (Config *)c);
 }
 
+Config *config_ref(const Config *c) {
+        Config *shared = (Config *)c;
+
+        shared->further_owners++;
+        return shared;
+}
+
 Config *config_free(Config *c) {
         size_t n;
         const ConfigKey *keys = config_keys(&n);
 
         if (!c)
                 return NULL;
+        if (c->further_owners > 0) {
+                c->further_owners--;
+                return NULL;
+        }
         for (size_t i = 0; i < n; i++)
                 config_value_clear(&keys[i], slot_of(&keys[i], c));
         free(c->instance);

@@ -86,6 +86,7 @@ typedef struct Config {
                 char *hpc_name, *collection_id, *collection_path;
                 usec_t check_interval;
         } globus;
+        unsigned further_owners;
 } Config;
 
 /* The copy's name in .flowcron/. */
@@ -126,6 +127,12 @@ int config_new(const char *instance, Config **ret);
  * Not for lists. Returns 0; UOW_E_INVALID with "KEY: fault" in @e; UOW_E_NOT_FOUND for no such key; -ENOMEM.
  */
 int config_set(Config *c, const char *key, const char *value, Error *e);
+
+/**
+ * config_ref() - one more owner, who lets go with config_free(); returns @c
+ * A configuration is not changed any more once it is shared.
+ */
+Config *config_ref(const Config *c);
 
 Config *config_free(Config *c);
 DEFINE_CLEANUP(Config *, config_free)

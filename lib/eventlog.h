@@ -108,3 +108,10 @@ void eventlog_checkpoint_done(EventLog *l, uint64_t seq);
 typedef int (*EventFunc)(const Event *ev, void *userdata);
 int eventlog_history(int statedir, const char *id, uint64_t first_seq, uint64_t last_seq,
         EventFunc func, void *userdata);
+
+/**
+ * eventlog_history_of() - the same up to its last event, where the numbers of its latest events are known: all @n from @seqs[0] on,
+ * rising. What is before them is looked for from @first_seq. Costs the same however much else was written between them.
+ */
+int eventlog_history_of(int statedir, const char *id, uint64_t first_seq, const uint64_t *seqs,
+        size_t n, EventFunc func, void *userdata);

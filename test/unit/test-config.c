@@ -184,6 +184,14 @@ static void test_needs_restart(void **state _unused_) {
         }
 }
 
+static void test_owners(void **state _unused_) {
+        _cleanup_(config_freep) Config *a = parse_ok(BASE), *b = config_ref(a), *c = config_ref(b);
+
+        a = config_free(a);
+        c = config_free(c);
+        assert_string_equal(b->base, "/p");
+}
+
 static void test_set(void **state _unused_) {
         _cleanup_(config_freep) Config *c = NULL;
         Error e = { "" };
@@ -417,6 +425,7 @@ int main(void) {
                 cmocka_unit_test(test_instance),
                 cmocka_unit_test(test_round_trip),
                 cmocka_unit_test(test_needs_restart),
+                cmocka_unit_test(test_owners),
                 cmocka_unit_test(test_set),
                 cmocka_unit_test(test_load),
                 cmocka_unit_test(test_load_copy),

@@ -6,6 +6,7 @@ import pathlib
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 from .common import PATIENCE, cpu, memory, program
@@ -62,17 +63,26 @@ class Instance:
         (self.folder / "n").unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             notify.bind(str(self.folder / "n"))
-            notify.settimeout(PATIENCE)
             began = time.monotonic()
             with open(self.folder / "daemon.log", "ab") as log:
                 # pylint: disable-next=consider-using-with
                 self.process = subprocess.Popen(
                     [program("flowcrond"), "--config", self.folder / "bench.yaml"], cwd="/",
                     env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-            while b"READY=1" not in notify.recv(65536):
-                pass
+            self.await_ready(notify)
             self.ready_after = time.monotonic() - began
         return self
+
+    def await_ready(self, notify):
+        notify.settimeout(1)
+        while True:
+            try:
+                if b"READY=1" in notify.recv(65536):
+                    return
+            except socket.timeout:
+                if self.process.poll() is not None:
+                    sys.exit(f"flowcrond ended with {self.process.returncode}:\n"
+                             + (self.folder / "daemon.log").read_text(errors="replace")[-2000:])
 
     @property
     def pid(self):
