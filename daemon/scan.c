@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Listing is cheap and always right; so whatever inotify missed, the next scan finds. Result folders
- * are looked at only when their modification time says that entries came or went, so that ten thousand
- * kept results cost four stat calls.
+ * Listing is cheap and always right; so whatever inotify missed, the next scan finds. What others took away from
+ * the work area and the result folders is noticed by missing.c.
  */
 
 #include "scan.h"
@@ -16,6 +15,7 @@
 
 #include "admit.h"
 #include "fileio.h"
+#include "missing.h"
 #include "stage.h"
 #include "text.h"
 
@@ -26,12 +26,6 @@ typedef struct Arrival {
         unsigned generation;
 } Arrival;
 
-typedef struct PlaceSeen {
-        Place place;
-        struct timespec mtime;
-        bool stable; /* looked at twice with this time */
-} PlaceSeen;
-
 struct Scan {
         const Layout *layout;
         const UowSet *uows;
@@ -40,22 +34,20 @@ struct Scan {
         size_t n_arrivals;
         unsigned generation;
         bool first_done;
-        PlaceSeen results[4];
+        Missing *missing;
 };
 
 int scan_new(const Layout *l, const UowSet *uows, const ScanEvents *events, Scan **ret) {
-        Scan *s = calloc(1, sizeof(*s));
+        _cleanup_(scan_freep) Scan *s = calloc(1, sizeof(*s));
+        int r;
 
         if (!s)
                 return -ENOMEM;
-        *s = (Scan){
-                .layout = l,
-                .uows = uows,
-                .events = *events,
-                .results = { { .place = PLACE_ANALYSED }, { .place = PLACE_FAILED },
-                        { .place = PLACE_BIN_ANALYSED }, { .place = PLACE_BIN_FAILED } },
-        };
-        *ret = s;
+        *s = (Scan){ .layout = l, .uows = uows, .events = *events };
+        r = missing_new(l, uows, events->gone, events->userdata, &s->missing);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(s);
         return 0;
 }
 
@@ -71,6 +63,7 @@ Scan *scan_free(Scan *s) {
         if (!s)
                 return NULL;
         tdestroy(s->arrivals, arrival_free);
+        missing_free(s->missing);
         free(s);
         return NULL;
 }
@@ -110,7 +103,6 @@ static void arrival_drop(Scan *s, Arrival *a) {
 
 static void note_arriving(Scan *s, const char *name, const char *reason) {
         Arrival *a = arrival_find(s, name);
-        bool news = !a;
 
         if (!a)
                 a = arrival_add(s, name);
@@ -118,8 +110,8 @@ static void note_arriving(Scan *s, const char *name, const char *reason) {
                 return;
         a->generation = s->generation;
         (void)strdup_to(&a->reason, reason);
-        if (news)
-                s->events.arriving(name, s->events.userdata);
+        /* Each time: whoever watches it may have had to begin anew. */
+        s->events.arriving(name, s->events.userdata);
 }
 
 static void note_not_arriving(Scan *s, const char *name) {
@@ -131,6 +123,10 @@ static void note_not_arriving(Scan *s, const char *name) {
 
 /* The record that waits to be taken over from UploadedFiles under @name. */
 static Uow *find_uploaded(const Scan *s, const char *name) {
+        Uow *likely = uowset_by_folder(s->uows, name);
+
+        if (likely && likely->state == UOW_UPLOADED && streq(likely->name, name))
+                return likely;
         for (size_t i = uowset_size(s->uows); i > 0; i--) {
                 Uow *u = uowset_at(s->uows, i - 1);
 
@@ -138,6 +134,24 @@ static Uow *find_uploaded(const Scan *s, const char *name) {
                         return u;
         }
         return NULL;
+}
+
+static usec_t changed_at(int dirfd, const char *name) {
+        struct stat st;
+
+        if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return 0;
+        return (usec_t)st.st_ctim.tv_sec * USEC_PER_SEC + (usec_t)st.st_ctim.tv_nsec / 1000;
+}
+
+/* What its owner may do to mend what keeps us from taking it leaves a trace in one of the two. */
+static void tell_known(Scan *s, Uow *u) {
+        _cleanup_free_ char *sentinels = xasprintf("%s/sentinels", u->name);
+        int uploaded = s->layout->fd[PLACE_UPLOADED];
+        usec_t folder = changed_at(uploaded, u->name),
+               inside = sentinels ? changed_at(uploaded, sentinels) : 0;
+
+        s->events.known(u, folder > inside ? folder : inside, s->events.userdata);
 }
 
 static void look_complete(Scan *s, const char *name, const char *id, uid_t owner) {
@@ -153,7 +167,7 @@ static void look_complete(Scan *s, const char *name, const char *id, uid_t owner
         }
         note_not_arriving(s, name);
         if (u)
-                s->events.known(u, s->events.userdata);
+                tell_known(s, u);
         else
                 s->events.complete(name, isempty(id) ? NULL : id, owner, s->events.userdata);
 }
@@ -227,10 +241,12 @@ static int list(Scan *s, Place place, NameFunc func, Error *e) {
 
 /* State was lost, the folders were not: what is in the work area with a mark of ours is taken up anew. */
 static void look_orphan(Scan *s, const char *name) {
+        const Uow *u = uowset_by_folder(s->uows, name);
         char id[UOW_ID_MAX] = "";
         struct stat st;
 
-        if (name[0] == '.' || uowset_by_folder(s->uows, name) ||
+        /* One that is still in UploadedFiles may have this name without having this folder. */
+        if (name[0] == '.' || (u && u->state != UOW_UPLOADED) ||
                 fstatat(s->layout->fd[PLACE_WORK], name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
                 !S_ISDIR(st.st_mode))
                 return;
@@ -239,74 +255,39 @@ static void look_orphan(Scan *s, const char *name) {
                 s->events.complete(name, id, st.st_uid, s->events.userdata);
 }
 
-static Scan *sweeping; /* twalk() hands no userdata on in the glibc of RHEL 8 */
-static Arrival *stale;
+/* So many are found by one walk through the tree. */
+#define STALE_AT_ONCE 256
+
+static struct {
+        unsigned generation;
+        Arrival *found[STALE_AT_ONCE];
+        size_t n;
+} sweep; /* twalk() hands no userdata on in the glibc of RHEL 8 */
 
 static void find_stale(const void *node, VISIT which, int depth _unused_) {
         Arrival *a = *(Arrival *const *)node;
 
-        if ((which == postorder || which == leaf) && a->generation != sweeping->generation)
-                stale = a;
+        if ((which == postorder || which == leaf) && a->generation != sweep.generation &&
+                sweep.n < STALE_AT_ONCE)
+                sweep.found[sweep.n++] = a;
 }
 
 static void drop_vanished(Scan *s) {
-        sweeping = s;
         do {
-                stale = NULL;
+                sweep.n = 0;
+                sweep.generation = s->generation;
                 twalk(s->arrivals, find_stale);
-                if (stale)
-                        arrival_drop(s, stale);
-        } while (stale);
+                for (size_t i = 0; i < sweep.n; i++)
+                        arrival_drop(s, sweep.found[i]);
+        } while (sweep.n == STALE_AT_ONCE);
 }
 
-static bool is_missing(const Scan *s, Place place, const char *folder) {
-        return faccessat(s->layout->fd[place], folder, F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
-                errno == ENOENT;
-}
-
-static bool belongs_in_work(const Uow *u) {
-        return u->phase != PHASE_SETTLING &&
-                ((u->state == UOW_STAGED && u->script) || u->state == UOW_QUEUED);
-}
-
-static void check_work(Scan *s) {
+static void tell_all_known(Scan *s) {
         for (size_t i = 0; i < uowset_size(s->uows); i++) {
                 Uow *u = uowset_at(s->uows, i);
 
-                if (u->quarantined)
-                        continue;
-                if (u->state == UOW_UPLOADED)
-                        s->events.known(u, s->events.userdata);
-                else if (belongs_in_work(u) && is_missing(s, PLACE_WORK, u->folder))
-                        s->events.gone(u, s->events.userdata);
-        }
-}
-
-static bool kept_at(const Uow *u, Place place) {
-        Place p = place_for_outcome(u->outcome);
-
-        if (u->quarantined || u->purging || u->moved_to)
-                return false;
-        return (u->state == UOW_FINISHED && p == place) ||
-                (u->state == UOW_SOFT_DELETED && place_bin(p) == place);
-}
-
-static void check_results(Scan *s, PlaceSeen *seen) {
-        struct stat st;
-        bool same;
-
-        if (fstat(s->layout->fd[seen->place], &st) < 0)
-                return;
-        same = memcmp(&st.st_mtim, &seen->mtime, sizeof(st.st_mtim)) == 0;
-        if (same && seen->stable)
-                return;
-        seen->stable = same;
-        seen->mtime = st.st_mtim;
-        for (size_t i = 0; i < uowset_size(s->uows); i++) {
-                Uow *u = uowset_at(s->uows, i);
-
-                if (kept_at(u, seen->place) && is_missing(s, seen->place, u->folder))
-                        s->events.gone(u, s->events.userdata);
+                if (u->state == UOW_UPLOADED && !u->quarantined)
+                        tell_known(s, u);
         }
 }
 
@@ -328,9 +309,8 @@ int scan_all(Scan *s, Error *e) {
                         return r;
                 s->first_done = true;
         }
-        check_work(s);
-        for (size_t i = 0; i < ELEMENTSOF(s->results); i++)
-                check_results(s, &s->results[i]);
+        tell_all_known(s);
+        missing_look(s->missing);
         return 0;
 }
 

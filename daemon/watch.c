@@ -20,6 +20,9 @@
 #define INTERVAL_SEES_ALL (60 * USEC_PER_SEC)
 #define INTERVAL_BLIND (15 * USEC_PER_SEC)
 
+/* Behind the machine's turn: however many entries come and go, what was found before is dealt with first. */
+#define IO_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 60)
+
 #define PARENT_MASK \
         (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR | IN_DONT_FOLLOW)
 #define ARRIVAL_MASK (IN_CREATE | IN_MOVED_TO | IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK)
@@ -42,52 +45,8 @@ struct Watch {
         bool sees_all;
         const char *file_system;
         char trouble[256];
+        bool failed; /* since the last full scan an arrival could not be watched */
 };
-
-/* f_type values: statfs(2), and the file systems' own headers for those not in the kernel. */
-static const struct {
-        long type;
-        const char *name;
-        bool sees_all;
-} file_systems[] = {
-        { 0xef53, "ext4", true },
-        { 0x58465342, "xfs", true },
-        { 0x9123683e, "btrfs", true },
-        { 0x01021994, "tmpfs", true },
-        { 0x2fc12fc1, "zfs", true },
-        { 0x794c7630, "overlay", true },
-        { 0xf2f52010, "f2fs", true },
-        { 0xca451a4e, "bcachefs", true },
-        { 0x6969, "nfs", false },
-        { 0x0bd00bd0, "lustre", false },
-        { 0x47504653, "gpfs", false },
-        { 0x19830326, "beegfs", false },
-        { 0x00c36400, "ceph", false },
-        { 0x65735546, "fuse", false },
-        { 0xff534d42, "cifs", false },
-        { 0xfe534d42, "smb", false },
-        { 0x5346414f, "afs", false },
-        { 0xaad7aaea, "panfs", false },
-        { 0x01021997, "9p", false },
-        { 0x01161970, "gfs2", false },
-        { 0x7461636f, "ocfs2", false },
-        { 0x786f4256, "vboxsf", false },
-        { 0x20030528, "orangefs", false },
-};
-
-bool watch_sees_all(long f_type, const char **ret_name) {
-        static char unknown[32];
-
-        for (size_t i = 0; i < ELEMENTSOF(file_systems); i++)
-                if ((file_systems[i].type & 0xffffffff) == (f_type & 0xffffffff)) {
-                        *ret_name = file_systems[i].name;
-                        return file_systems[i].sees_all;
-                }
-        /* What we do not know is taken for a shared one: that costs a few scans, the contrary hours. */
-        snprintf(unknown, sizeof(unknown), "unknown (0x%lx)", (unsigned long)f_type & 0xffffffff);
-        *ret_name = unknown;
-        return false;
-}
 
 static usec_t interval(const Watch *w) {
         if (w->config->watch.rescan_interval)
@@ -95,7 +54,26 @@ static usec_t interval(const Watch *w) {
         return w->fd >= 0 && w->sees_all && !w->trouble[0] ? INTERVAL_SEES_ALL : INTERVAL_BLIND;
 }
 
+static int start_inotify(Watch *w);
+static void stop_inotify(Watch *w);
+
+/* A scan asks for a watch on every arrival, and so says whether what was in the way still is. */
+static void see_whether_mended(Watch *w) {
+        if (w->fd < 0 && w->config->watch.mode != WATCH_POLL) {
+                w->failed = start_inotify(w) < 0;
+                if (w->failed)
+                        stop_inotify(w);
+        }
+        if (!w->failed && w->trouble[0]) {
+                w->trouble[0] = 0;
+                log_notice("inotify is to be had again.");
+        }
+}
+
 void watch_scanned(Watch *w) {
+        if (w->trouble[0])
+                see_whether_mended(w);
+        w->failed = false;
         sd_event_source_set_time(w->timer, clock_boottime() + interval(w));
         sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
 }
@@ -140,14 +118,24 @@ static int add_watch(Watch *w, Place place, const char *name, uint32_t mask) {
         return wd < 0 ? -errno : wd;
 }
 
+static const char *trouble_words(int r) {
+        switch (r) {
+        case -ENOSPC:
+                return "this user's limit of watches is reached (fs.inotify.max_user_watches)";
+        case -EMFILE:
+                return "this user's limit of inotify instances is reached (fs.inotify.max_user_instances)";
+        default:
+                return strerror(-r);
+        }
+}
+
 static void say_trouble(Watch *w, int r) {
+        w->failed = true;
         if (w->trouble[0])
                 return;
         snprintf(w->trouble, sizeof(w->trouble),
-                "inotify: %s; arrivals are found by scanning alone",
-                r == -ENOSPC
-                        ? "this user's limit of watches is reached (fs.inotify.max_user_watches)"
-                        : strerror(-r));
+                "inotify: %s; arrivals that it does not see are found by scanning",
+                trouble_words(r));
         log_warning("%s.", w->trouble);
 }
 
@@ -217,8 +205,15 @@ static int on_io(sd_event_source *s _unused_, int fd, uint32_t revents _unused_,
         Watch *w = userdata;
         ssize_t n = read(fd, buffer, sizeof(buffer));
 
-        if (n < 0)
-                return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                return 0;
+        if (n < 0) {
+                int r = -errno;
+
+                stop_inotify(w);
+                say_trouble(w, r);
+                return 0;
+        }
         for (char *p = buffer; p < buffer + n;) {
                 const struct inotify_event *ev = (const struct inotify_event *)p;
 
@@ -287,14 +282,17 @@ static int start_inotify(Watch *w) {
         if (r < 0)
                 return r;
         r = sd_event_add_io(w->event, &w->io, w->fd, EPOLLIN, on_io, w);
+        if (r >= 0)
+                r = sd_event_source_set_priority(w->io, IO_PRIORITY);
         return r < 0 ? r : 0;
 }
 
-int watch_start(Watch *w, Error *e _unused_) {
+static void begin(Watch *w) {
         struct statfs fs;
         int r;
 
         w->trouble[0] = 0;
+        w->failed = false;
         if (fstatfs(w->layout->fd[PLACE_UPLOADED], &fs) == 0)
                 w->sees_all = watch_sees_all((long)fs.f_type, &w->file_system);
         if (w->config->watch.mode != WATCH_POLL) {
@@ -304,20 +302,31 @@ int watch_start(Watch *w, Error *e _unused_) {
                         say_trouble(w, r);
                 }
         }
+}
+
+int watch_start(Watch *w, Error *e _unused_) {
+        begin(w);
         w->events.look_everywhere(w->events.userdata);
         return 0;
 }
 
-int watch_reload(Watch *w, const Config *c, Error *e) {
+void watch_reopen(Watch *w) {
+        stop_inotify(w);
+        begin(w);
+        /* From the loop, for this may have been called from within a look. */
+        sd_event_source_set_time(w->timer, 0);
+        sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
+}
+
+int watch_reload(Watch *w, const Config *c, Error *e _unused_) {
         bool other = c->watch.mode != w->config->watch.mode;
 
         w->config = c;
-        if (!other) {
+        if (other)
+                watch_reopen(w);
+        else
                 watch_scanned(w);
-                return 0;
-        }
-        stop_inotify(w);
-        return watch_start(w, e);
+        return 0;
 }
 
 Watch *watch_free(Watch *w) {

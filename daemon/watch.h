@@ -33,6 +33,9 @@ DEFINE_CLEANUP(Watch *, watch_free)
 /** watch_reload() - mode and interval may have changed. */
 int watch_reload(Watch *w, const Config *c, Error *e);
 
+/** watch_reopen() - the layout's folders were opened anew: watch these, and look everywhere soon. */
+void watch_reopen(Watch *w);
+
 /** watch_arrival() - also watch the folder @name in UploadedFiles, for its sentinels/; known ones are left as they are. */
 void watch_arrival(Watch *w, const char *name);
 /** watch_forget() - @name is not arriving any more. */
