@@ -20,14 +20,16 @@ struct Retention {
         const UowSet *uows;
         RetentionEvents events;
         sd_event_source *timer;
+        bool more; /* is due, and was not handed down in the last run */
 };
 
 usec_t retention_due(const Config *c, const Uow *u) {
         if (u->quarantined || u->purging || u->moved_to)
                 return USEC_INFINITY;
-        if (u->state == UOW_FINISHED && c->retention.soft_delete_after)
+        /* A clock that was never started does not run out. */
+        if (u->state == UOW_FINISHED && c->retention.soft_delete_after && u->filed)
                 return u->filed + c->retention.soft_delete_after;
-        if (u->state == UOW_SOFT_DELETED && c->retention.purge_after)
+        if (u->state == UOW_SOFT_DELETED && c->retention.purge_after && u->soft_deleted)
                 return u->soft_deleted + c->retention.purge_after;
         return USEC_INFINITY;
 }
@@ -55,6 +57,7 @@ void retention_run(Retention *r) {
         size_t n = uowset_size(r->uows), handed = 0;
         usec_t now = clock_now(), next = USEC_INFINITY;
 
+        r->more = false;
         if (!r->config->retention.soft_delete_after && !r->config->retention.purge_after) {
                 sleep_until(r, USEC_INFINITY, now);
                 return;
@@ -67,11 +70,16 @@ void retention_run(Retention *r) {
                         hand_down(r, u);
                         handed++;
                         due = retention_due(r->config, u);
-                }
+                } else if (due <= now)
+                        r->more = true;
                 if (due < next)
                         next = due;
         }
         sleep_until(r, next, now);
+}
+
+bool retention_has_more(const Retention *r) {
+        return r->more;
 }
 
 static int on_timer(sd_event_source *s _unused_, uint64_t usec _unused_, void *userdata) {

@@ -29,5 +29,8 @@ void retention_reload(Retention *r, const Config *c);
 /** retention_run() - hand down what is due now and set the timer for what comes next. Also called after events that start a clock. */
 void retention_run(Retention *r);
 
+/** retention_has_more() - the last run left something that is due to the next one, in a second. */
+bool retention_has_more(const Retention *r);
+
 /** retention_due() - when @u is due for its next step, USEC_INFINITY: never. */
 usec_t retention_due(const Config *c, const Uow *u);
