@@ -69,19 +69,32 @@ static void file_name(char name[static LOG_NAME_MAX], usec_t now) {
                 name[0] = 0;
 }
 
+/* Somebody may have cleared the folder. */
+static bool is_gone(int fd) {
+        struct stat st;
+
+        return fstat(fd, &st) == 0 && st.st_nlink == 0;
+}
+
 static int file_open(usec_t now) {
         char name[LOG_NAME_MAX];
+        struct stat st;
 
         if (logger.dir < 0)
                 return -EBADF;
         file_name(name, now);
-        if (logger.file >= 0 && streq(name, logger.name))
+        if (logger.file >= 0 && streq(name, logger.name) && !is_gone(logger.file))
                 return 0;
         safe_close(logger.file);
         logger.file = openat(logger.dir, name,
                 O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0640);
         if (logger.file < 0)
                 return -errno;
+        /* The group may write to the folder: what it put there is not what we write to. */
+        if (fstat(logger.file, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink > 1) {
+                logger.file = safe_close(logger.file);
+                return -EPERM;
+        }
         memcpy(logger.name, name, sizeof(name));
         return 0;
 }
@@ -214,6 +227,14 @@ void log_uow(int priority, const Uow *u, const Event *ev, const char *fmt, ...) 
                 text = NULL;
         else
                 emit_uow(priority, NULL, u, ev, text);
+}
+
+void log_stuck(const Uow *u, const char *reason) {
+        _cleanup_free_ char *text = xasprintf(
+                "its job waits for something that does not lift by itself: %s", reason ?: "?");
+
+        if (text)
+                emit_uow(LOG_WARNING, MESSAGE_ID_STUCK, u, NULL, text);
 }
 
 static char *ended_words(const Event *ev) {

@@ -42,5 +42,8 @@ void log_message(int priority, const char *message_id, const char *fmt, ...) _pr
  */
 void log_uow(int priority, const Uow *u, const Event *ev, const char *fmt, ...) _printf_(4, 5);
 
+/** log_stuck() - its job waits for @reason, which does not lift by itself. */
+void log_stuck(const Uow *u, const char *reason);
+
 /** log_event() - the readable line that every durable event leaves: "cells-07: queued as job 4711". */
 void log_event(const Uow *u, const Event *ev);
