@@ -7,6 +7,8 @@
 
 #include "machine-internal.h"
 
+#include <string.h>
+
 #include "log.h"
 #include "settle.h"
 #include "stage.h"
@@ -28,21 +30,62 @@ static void free_relocate_job(void *p) {
         relocate_job_free(p);
 }
 
+/* The work may wait in its lane for long: the lease is looked at by the child, when it begins. */
+typedef struct OwnedJob {
+        Lease *lease;
+        WorkFunc work;
+        void *job;
+        void (*job_free)(void *);
+} OwnedJob;
+
+static int owned_work(void *arg, cJSON *result, Error *e) {
+        const OwnedJob *o = arg;
+        int r = lease_check(o->lease);
+
+        if (r < 0)
+                return error_set(e, r,
+                        "Whether this daemon still owns the base folder can't be told now: %s",
+                        strerror(-r));
+        return r == 0 ? o->work(o->job, result, e)
+                      : error_set(e, -EOWNERDEAD, "The base folder has another owner.");
+}
+
+static void free_owned_job(void *p) {
+        OwnedJob *o = p;
+
+        o->job_free(o->job);
+        free(o);
+}
+
 /* Hands @job to a worker; it is freed in any case. */
 static void start_errand(UowRun *run, Errand errand, WorkerLane lane, WorkFunc work, void *job,
         void (*job_free)(void *), WorkDone done) {
         Machine *m = run->machine;
+        OwnedJob *o = job ? malloc(sizeof(*o)) : NULL;
 
-        if (!job) {
+        if (!o) {
+                if (job)
+                        job_free(job);
                 no_memory(run);
                 return;
         }
+        *o = (OwnedJob){ m->parts.lease, work, job, job_free };
         machine_errand_begin(m, run, errand);
-        if (worker_run(m->parts.workers, lane, work, job, job_free, done, run) < 0) {
-                job_free(job);
+        if (worker_run(m->parts.workers, lane, owned_work, o, free_owned_job, done, run) < 0) {
+                free_owned_job(o);
                 machine_errand_end(run);
                 no_memory(run);
         }
+}
+
+/* Before what is done by the scheduler at once. */
+static bool may_order(UowRun *run) {
+        if (machine_look(run->machine) == 0)
+                return true;
+        if (!run->machine->lost)
+                machine_pause(
+                        run, "Whether this daemon still owns the base folder can't be told now.");
+        return false;
 }
 
 static void act_stage(Machine *m, UowRun *run) {
@@ -71,11 +114,11 @@ static void line_up(Machine *m, UowRun *run) {
 }
 
 static void act_submit(Machine *m, UowRun *run) {
-        int r;
-
+        if (!may_order(run))
+                return;
+        run->hold = m->parts.config->scheduler.submit == SUBMIT_HELD;
         machine_errand_begin(m, run, ERRAND_SUBMIT);
-        r = scheduler_submit(m->scheduler, run->uow);
-        if (r < 0) {
+        if (scheduler_submit(m->scheduler, run->uow) < 0) {
                 /* Nothing was started, so the intent is still fresh. */
                 machine_errand_end(run);
                 machine_pause(run, "The submission could not be started; it is tried again.");
@@ -83,6 +126,8 @@ static void act_submit(Machine *m, UowRun *run) {
 }
 
 static void act_release(Machine *m, UowRun *run) {
+        if (!may_order(run))
+                return;
         machine_errand_begin(m, run, ERRAND_RELEASE);
         if (scheduler_release(m->scheduler, run->uow) < 0) {
                 machine_errand_end(run);
@@ -101,6 +146,8 @@ static void act_queued(Machine *m, UowRun *run) {
 }
 
 static void act_cancel_job(Machine *m, UowRun *run) {
+        if (!may_order(run))
+                return;
         machine_errand_begin(m, run, ERRAND_CANCEL);
         if (scheduler_cancel(m->scheduler, run->uow) < 0) {
                 machine_errand_end(run);
@@ -118,12 +165,14 @@ static void act_cancel(Machine *m, UowRun *run) {
         }
         if (u->state == UOW_QUEUED && !run->fresh)
                 return; /* it may have been submitted: the poll's look-up decides */
-        if (run->fresh) {
-                run->fresh = false;
-                m->submitting--;
-        }
+        machine_set_fresh(run, false);
         machine_end(m, u, OUTCOME_CANCELLED, CAUSE_CANCELLED,
                 "cancelled by order before it was submitted", NULL);
+}
+
+bool machine_wants_chain(const Machine *m, const Uow *u) {
+        return u->state == UOW_FINISHED && u->chaining && !u->moved_to && !u->purging &&
+                !isempty(m->parts.config->chain.to);
 }
 
 static void act_kept(Machine *m, UowRun *run) {
@@ -131,11 +180,15 @@ static void act_kept(Machine *m, UowRun *run) {
 
         if (u->purging)
                 act_relocate(m, run, ERRAND_PURGE, purge_work, machine_purged);
-        else if (run->misplaced)
+        else if (run->misplaced) {
+                /* An order that comes while it is being moved may want it elsewhere again. */
+                run->misplaced = false;
                 act_relocate(m, run, ERRAND_RELOCATE, relocate_work, machine_relocated);
-        else if (u->state == UOW_FINISHED && u->outcome == OUTCOME_SUCCEEDED && !u->moved_to &&
-                !isempty(m->parts.config->chain.to))
+                run->misplaced = run->errand == ERRAND_NONE;
+        } else if (machine_wants_chain(m, u))
                 act_relocate(m, run, ERRAND_CHAIN, chain_work, machine_chained);
+        else
+                machine_untroubled(run); /* what was in the way of is wanted no more */
 }
 
 static void act(Machine *m, UowRun *run) {
@@ -171,28 +224,35 @@ static void act(Machine *m, UowRun *run) {
         }
 }
 
+static bool may_act(const Machine *m, const UowRun *run) {
+        return !m->stopping && !run->uow->quarantined && run->errand == ERRAND_NONE &&
+                run->not_before <= clock_boottime();
+}
+
+/*
+ * What follows from this turn's events without any act is posted in the same turn: the intent to submit what was
+ * checked just now, or what takes the place of one that Slurm has, then shares their sync.
+ */
+void machine_prepare(Machine *m) {
+        UowRun *run;
+
+        if (m->broken)
+                return;
+        TAILQ_FOREACH(run, &m->dirty, dirty_entry) {
+                const Uow *u = run->uow;
+
+                if (u->state == UOW_STAGED && u->phase != PHASE_SETTLING && !u->cancelling &&
+                        u->script && may_act(m, run))
+                        line_up(m, run);
+        }
+        machine_submit_line(m);
+}
+
 void machine_act(Machine *m, Uow *u) {
         UowRun *run = machine_run(m, u);
 
-        if (!run || m->stopping || u->quarantined || run->errand != ERRAND_NONE ||
-                run->not_before > clock_boottime())
-                return;
-        if (!machine_owns(m)) {
-                if (!m->lost)
-                        machine_pause(run,
-                                "Whether this daemon still owns the base folder can't be told now.");
-                return;
-        }
-        act(m, run);
-}
-
-static unsigned queued_now(const Machine *m) {
-        const UowRun *run;
-        unsigned n = 0;
-
-        TAILQ_FOREACH(run, &m->active, active_entry)
-        n += run->uow->state == UOW_QUEUED && run->uow->phase != PHASE_SETTLING;
-        return n;
+        if (run && may_act(m, run))
+                act(m, run);
 }
 
 static int json_add_name(cJSON *array, const char *bytes) {
@@ -232,24 +292,20 @@ static void submit_next(Machine *m, UowRun *run) {
                 no_memory(run);
                 return;
         }
-        run->fresh = true;
-        m->submitting++;
+        machine_set_fresh(run, true);
 }
 
 void machine_submit_line(Machine *m) {
         unsigned bound = m->submit_troubles ? 1 : SUBMISSIONS_AT_ONCE;
-        unsigned max_queued = m->parts.config->scheduler.max_queued, queued;
+        unsigned max_queued = m->parts.config->scheduler.max_queued;
         UowRun *run;
 
-        if (m->stopping || TAILQ_EMPTY(&m->submit_line) || m->submitting >= bound ||
-                m->submit_not_before > clock_boottime())
+        if (m->stopping || m->submit_not_before > clock_boottime())
                 return;
-        queued = max_queued ? queued_now(m) : 0;
         while ((run = TAILQ_FIRST(&m->submit_line)) && m->submitting < bound &&
-                (!max_queued || queued < max_queued)) {
+                (!max_queued || m->n_queued < max_queued)) {
                 TAILQ_REMOVE(&m->submit_line, run, submit_entry);
                 run->queued_up = false;
                 submit_next(m, run);
-                queued++;
         }
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What workers and the scheduler answer, turned into events. An answer that is missing or unclear
- * becomes a pause and another look, never a conclusion.
+ * What workers answer, turned into events. An answer that is missing or unclear becomes a pause and another look,
+ * never a conclusion.
  */
 
 #include "machine-internal.h"
@@ -11,12 +11,6 @@
 
 #include "log.h"
 #include "text.h"
-
-/* An order to cancel that the scheduler took is repeated if the job is still there after this. */
-#define CANCEL_AGAIN USEC_PER_MINUTE
-
-/* A reason that changes from poll to poll is shown at once but written at most this often. */
-#define REASON_WRITTEN_EVERY USEC_PER_HOUR
 
 static void settle_text(Error *ret, int r, const Error *e, const char *what) {
         if (e && e->text[0])
@@ -38,7 +32,7 @@ static void trouble(UowRun *run, int r, const Error *e, const char *what) {
 }
 
 /* Posting fails only without memory or for an event the table has no room for; both are said, and the errand is done again. */
-static void post(UowRun *run, EventType type, cJSON *data) {
+void machine_answer(UowRun *run, EventType type, cJSON *data) {
         int r = machine_post(run->machine, run->uow, type, data);
 
         if (r != 0) {
@@ -49,7 +43,7 @@ static void post(UowRun *run, EventType type, cJSON *data) {
         }
 }
 
-static cJSON *object_with(const char *key, const char *value) {
+cJSON *machine_object(const char *key, const char *value) {
         cJSON *o = cJSON_CreateObject();
 
         if (o && json_set_str(o, key, value) < 0) {
@@ -63,10 +57,10 @@ static cJSON *copy_of(const cJSON *result) {
         return result && result->child ? cJSON_Duplicate(result, true) : NULL;
 }
 
-static cJSON *ended_data(
+cJSON *machine_ended_data(
         UowOutcome outcome, const char *cause, const char *reason, const cJSON *job) {
-        cJSON *o =
-                object_with("outcome", outcome == OUTCOME_NONE ? NULL : outcome_to_string(outcome));
+        cJSON *o = machine_object(
+                "outcome", outcome == OUTCOME_NONE ? NULL : outcome_to_string(outcome));
 
         if (o &&
                 (json_set_str(o, "cause", cause) < 0 || json_set_str(o, "reason", reason) < 0 ||
@@ -80,14 +74,14 @@ static cJSON *ended_data(
 void machine_end(Machine *m, Uow *u, UowOutcome outcome, const char *cause, const char *reason,
         const cJSON *job) {
         UowRun *run = machine_run(m, u);
-        cJSON *data = ended_data(outcome, cause, reason, job);
+        cJSON *data = machine_ended_data(outcome, cause, reason, job);
 
         if (!run || !data) {
                 cJSON_Delete(data);
                 return; /* out of memory: the next poll or kick comes here again */
         }
         machine_untroubled(run);
-        post(run, EVENT_ENDED, data);
+        machine_answer(run, EVENT_ENDED, data);
 }
 
 void machine_gone(Machine *m, Uow *u) {
@@ -98,6 +92,8 @@ void machine_gone(Machine *m, Uow *u) {
 
         if (!run || u->state == UOW_PURGED)
                 return;
+        if (live && u->cancelling)
+                return; /* its job is being ended */
         /* An unmounted file system takes no Unit of Work away. */
         r = layout_check(m->parts.layout, &e);
         if (r < 0) {
@@ -106,15 +102,13 @@ void machine_gone(Machine *m, Uow *u) {
         }
         machine_untroubled(run);
         run->misplaced = false;
-        if (run->fresh) {
-                run->fresh = false;
-                m->submitting--;
-        }
-        if (live && !u->cancelling)
-                post(run, EVENT_CANCELLING, object_with("by", "outside"));
-        else if (!live)
-                post(run, EVENT_PURGED,
-                        object_with("by", u->purging && run->purge_by ? run->purge_by : "outside"));
+        machine_set_fresh(run, false);
+        if (live)
+                machine_answer(run, EVENT_CANCELLING, machine_object("by", "outside"));
+        else
+                machine_answer(run, EVENT_PURGED,
+                        machine_object(
+                                "by", u->purging && run->purge_by ? run->purge_by : "outside"));
 }
 
 void machine_missing(Machine *m, Uow *u) {
@@ -126,7 +120,8 @@ void machine_missing(Machine *m, Uow *u) {
                 machine_gone(m, u);
                 return;
         }
-        run->misplaced = true;
+        /* On its way to the next instance: that finds out where it is by itself. */
+        run->misplaced = !machine_wants_chain(m, u);
         machine_kick(m, u);
 }
 
@@ -138,15 +133,31 @@ void machine_staged(int r, const cJSON *result, const Error *e, void *userdata) 
         machine_dirty(m, run->uow);
         if (r == 0) {
                 machine_untroubled(run);
-                post(run, EVENT_STAGED, cJSON_Duplicate(result, true));
+                machine_answer(run, EVENT_STAGED, cJSON_Duplicate(result, true));
         } else if (r == UOW_E_REJECTED)
                 machine_end(m, run->uow, OUTCOME_REJECTED, CAUSE_RULE, e->text, NULL);
         else if (r == UOW_E_GONE)
                 machine_gone(m, run->uow);
         else if (r == -EEXIST && json_str(result, "folder"))
-                post(run, EVENT_FOLDER, copy_of(result));
-        else
+                machine_answer(run, EVENT_FOLDER, copy_of(result));
+        else {
                 trouble(run, r, e, "It could not be taken over");
+                if (run->uow->cancelling)
+                        run->not_before = 0; /* what was in the way of is not wanted any more */
+        }
+}
+
+/* That it is to move on is decided now, once: results of before a chain was configured stay where they are. */
+static cJSON *finished_data(const UowRun *run, const cJSON *result) {
+        cJSON *o = copy_of(result);
+
+        if (run->uow->outcome != OUTCOME_SUCCEEDED || isempty(run->machine->parts.config->chain.to))
+                return o;
+        if (!o)
+                o = cJSON_CreateObject();
+        if (o)
+                (void)json_set_bool(o, "chain", true);
+        return o;
 }
 
 void machine_settled(int r, const cJSON *result, const Error *e, void *userdata) {
@@ -156,7 +167,7 @@ void machine_settled(int r, const cJSON *result, const Error *e, void *userdata)
         machine_dirty(run->machine, run->uow);
         if (r == 0) {
                 machine_untroubled(run);
-                post(run, EVENT_FINISHED, copy_of(result));
+                machine_answer(run, EVENT_FINISHED, finished_data(run, result));
         } else if (r == UOW_E_GONE)
                 machine_gone(run->machine, run->uow);
         else
@@ -170,13 +181,14 @@ void machine_relocated(int r, const cJSON *result, const Error *e, void *userdat
         machine_dirty(run->machine, run->uow);
         if (r == 0) {
                 machine_untroubled(run);
-                run->misplaced = false;
                 if (json_str(result, "folder"))
-                        post(run, EVENT_FOLDER, copy_of(result));
+                        machine_answer(run, EVENT_FOLDER, copy_of(result));
         } else if (r == UOW_E_GONE)
                 machine_gone(run->machine, run->uow);
-        else
+        else {
                 trouble(run, r, e, "The folder could not be moved");
+                run->misplaced = true;
+        }
 }
 
 void machine_chained(int r, const cJSON *result, const Error *e, void *userdata) {
@@ -186,7 +198,7 @@ void machine_chained(int r, const cJSON *result, const Error *e, void *userdata)
         machine_dirty(run->machine, run->uow);
         if (r == 0) {
                 machine_untroubled(run);
-                post(run, EVENT_MOVED_ON, cJSON_Duplicate(result, true));
+                machine_answer(run, EVENT_MOVED_ON, cJSON_Duplicate(result, true));
         } else if (r == UOW_E_GONE)
                 machine_gone(run->machine, run->uow);
         else
@@ -200,213 +212,8 @@ void machine_purged(int r, const cJSON *result _unused_, const Error *e, void *u
         machine_dirty(run->machine, run->uow);
         if (r == 0 || r == UOW_E_GONE) {
                 machine_untroubled(run);
-                post(run, EVENT_PURGED, object_with("by", run->purge_by ? run->purge_by : "order"));
+                machine_answer(run, EVENT_PURGED,
+                        machine_object("by", run->purge_by ? run->purge_by : "order"));
         } else
                 trouble(run, r, e, "It could not be removed");
 }
-
-/* ---- the scheduler's answers ---- */
-
-/* The run that waits for this answer, or NULL if the answer is about an attempt that is over. */
-static UowRun *answered(Uow *u, int attempt, Errand errand) {
-        UowRun *run = u->run;
-
-        if (!run || run->errand != errand || u->attempt != attempt)
-                return NULL;
-        machine_errand_end(run);
-        machine_dirty(run->machine, u);
-        return run;
-}
-
-static cJSON *queued_data(const char *job_id, bool held, bool adopted) {
-        cJSON *o = object_with("job_id", job_id);
-
-        if (o &&
-                ((held && json_set_bool(o, "held", true) < 0) ||
-                        (adopted && json_set_bool(o, "adopted", true) < 0))) {
-                cJSON_Delete(o);
-                return NULL;
-        }
-        return o;
-}
-
-/* A scheduler that can't be reached is no Unit of Work's own trouble: one probes for all, ever more rarely. */
-static void pause_submissions(Machine *m) {
-        usec_t pause = PAUSE_FIRST << (m->submit_troubles < 6 ? m->submit_troubles : 6);
-
-        m->submit_troubles++;
-        m->submit_not_before = clock_boottime() + pause;
-}
-
-static void on_submitted(Uow *u, int attempt, SubmitVerdict v, const char *job_id, const char *text,
-        void *userdata) {
-        Machine *m = userdata;
-        UowRun *run = answered(u, attempt, ERRAND_SUBMIT);
-
-        if (!run)
-                return;
-        run->fresh = false;
-        m->submitting--;
-        if (v == SUBMIT_ACCEPTED || v == SUBMIT_REFUSED)
-                m->submit_troubles = 0;
-        switch (v) {
-        case SUBMIT_ACCEPTED:
-                machine_untroubled(run);
-                post(run, EVENT_QUEUED,
-                        queued_data(
-                                job_id, m->parts.config->scheduler.submit == SUBMIT_HELD, false));
-                break;
-        case SUBMIT_REFUSED:
-                machine_end(m, u, OUTCOME_REJECTED, CAUSE_REFUSED, text, NULL);
-                break;
-        case SUBMIT_DEFERRED:
-                if (m->scheduler->health.availability == SCHEDULER_DOWN)
-                        pause_submissions(m);
-                machine_pause(run, text);
-                post(run, EVENT_DEFERRED, object_with("reason", text));
-                break;
-        case SUBMIT_UNCERTAIN:
-                pause_submissions(m);
-                machine_pause_for(run, 0, text);
-                log_uow(LOG_WARNING, u, NULL, "whether it was submitted is not known yet: %s",
-                        text);
-                break;
-        }
-}
-
-static void on_released(Uow *u, int attempt, int r, const char *text, void *userdata _unused_) {
-        UowRun *run = answered(u, attempt, ERRAND_RELEASE);
-
-        if (!run)
-                return;
-        if (r < 0) {
-                machine_pause(run, text);
-                return;
-        }
-        machine_untroubled(run);
-        if (u->held)
-                post(run, EVENT_RELEASED, NULL);
-}
-
-static void on_looked_up(
-        Uow *u, int attempt, LookupVerdict v, const char *job_id, bool held, void *userdata) {
-        Machine *m = userdata;
-        UowRun *run = u->run;
-
-        if (!run || u->state != UOW_QUEUED || u->phase != PHASE_SUBMITTING ||
-                u->attempt != attempt || run->fresh)
-                return;
-        if (v == LOOKUP_FOUND) {
-                machine_untroubled(run);
-                post(run, EVENT_QUEUED, queued_data(job_id, held, true));
-        } else if (v == LOOKUP_ABSENT && u->cancelling)
-                machine_end(m, u, OUTCOME_CANCELLED, CAUSE_CANCELLED,
-                        "cancelled by order before it was submitted", NULL);
-        else if (v == LOOKUP_ABSENT) {
-                machine_untroubled(run);
-                post(run, EVENT_DEFERRED,
-                        object_with("reason", "the last submission did not reach the scheduler"));
-        }
-}
-
-static bool is_requeued(const Machine *m, const Uow *u, const JobReport *report) {
-        const Config *c = m->parts.config;
-
-        if (u->cancelling || report->outcome == OUTCOME_SUCCEEDED || !report->state ||
-                (unsigned)u->requeues + 1 >= c->retry.max_attempts)
-                return false;
-        for (char *const *state = c->retry.on; state && *state; state++)
-                if (streq(*state, report->state))
-                        return true;
-        return false;
-}
-
-static void job_ended(Machine *m, UowRun *run, const JobReport *report) {
-        Uow *u = run->uow;
-        const char *cause = report->cause, *reason = report->reason;
-
-        if (is_requeued(m, u, report)) {
-                machine_untroubled(run);
-                post(run, EVENT_REQUEUED, ended_data(OUTCOME_NONE, cause, reason, report->facts));
-                return;
-        }
-        if (u->cancelling && report->outcome == OUTCOME_CANCELLED) {
-                cause = CAUSE_CANCELLED;
-                reason = "cancelled by order";
-        }
-        machine_end(m, u, report->outcome, cause, reason, report->facts);
-}
-
-static bool job_changed(const UowRun *run, const JobReport *report) {
-        const Uow *u = run->uow;
-
-        if (report->phase != u->phase || !streq(report->job_ids, u->job_ids) ||
-                (report->started && report->started != u->started) || report->stuck != run->stuck)
-                return true;
-        return report->phase == PHASE_PENDING && !streq(report->reason, u->reason) &&
-                (isempty(u->reason) || clock_now() - u->updated > REASON_WRITTEN_EVERY);
-}
-
-static cJSON *job_data(const JobReport *report) {
-        cJSON *o = object_with("phase", phase_to_string(report->phase));
-
-        if (o &&
-                (json_set_str(o, "reason", report->reason) < 0 ||
-                        json_set_str(o, "state", report->state) < 0 ||
-                        json_set_str(o, "nodes", report->nodes) < 0 ||
-                        json_set_str(o, "job_ids", report->job_ids) < 0 ||
-                        json_set_time_usec(o, "started", report->started) < 0 ||
-                        (report->stuck && json_set_bool(o, "stuck", true) < 0))) {
-                cJSON_Delete(o);
-                return NULL;
-        }
-        return o;
-}
-
-static void on_job(Uow *u, int attempt, const JobReport *report, void *userdata) {
-        Machine *m = userdata;
-        UowRun *run = u->run;
-
-        if (!run || u->state != UOW_QUEUED || u->phase == PHASE_SETTLING || u->attempt != attempt ||
-                !u->job_id)
-                return;
-        if (report->ended) {
-                job_ended(m, run, report);
-                return;
-        }
-        (void)strdup_to(&run->waiting, report->reason);
-        if (job_changed(run, report))
-                post(run, EVENT_JOB, job_data(report));
-        if (report->stuck && !run->stuck)
-                log_uow(LOG_WARNING, u, NULL,
-                        "its job waits for something that does not lift by itself: %s",
-                        report->reason ?: "?");
-        run->stuck = report->stuck;
-}
-
-static void on_cancelled(Uow *u, int attempt, int r, const char *text, void *userdata _unused_) {
-        UowRun *run = answered(u, attempt, ERRAND_CANCEL);
-
-        if (!run)
-                return;
-        if (r < 0)
-                machine_pause(run, text);
-        else
-                machine_pause_for(run, CANCEL_AGAIN, NULL);
-}
-
-static void on_polled(void *userdata) {
-        Machine *m = userdata;
-
-        machine_arm_poll(m);
-        machine_turn(m);
-}
-
-const SchedulerEvents machine_scheduler_events = {
-        .submitted = on_submitted,
-        .released = on_released,
-        .looked_up = on_looked_up,
-        .job = on_job,
-        .cancelled = on_cancelled,
-        .polled = on_polled,
-};

@@ -15,6 +15,9 @@
 /* How long after a failed commit the next is tried. */
 #define COMMIT_RETRY (5 * USEC_PER_SEC)
 
+/* And after a failed checkpoint, which only makes the next start a little slower. */
+#define CHECKPOINT_RETRY (10 * USEC_PER_MINUTE)
+
 Posted *machine_posted_free(Posted *p) {
         event_done(&p->event);
         free(p);
@@ -73,11 +76,14 @@ static void on_checkpointed(int r, const cJSON *result, const Error *e, void *us
         m->errands--;
         if (r == 0)
                 eventlog_checkpoint_done(m->parts.eventlog, (uint64_t)json_int(result, "seq", 0));
-        else
+        else {
                 log_warning(
                         "The checkpoint of the event log could not be written (%s); it is tried again later. "
                         "Nothing is lost: a start takes a little longer.",
                         e->text);
+                m->checkpoint_not_before = clock_boottime() + CHECKPOINT_RETRY;
+                machine_wake_at(m, m->checkpoint_not_before);
+        }
         machine_turn(m);
 }
 
@@ -102,7 +108,7 @@ static int checkpoint_work(void *arg, cJSON *result, Error *e) {
 static void checkpoint_if_due(Machine *m) {
         CheckpointJob *job;
 
-        if (m->checkpointing ||
+        if (m->checkpointing || m->stopping || m->checkpoint_not_before > clock_boottime() ||
                 !eventlog_checkpoint_due(m->parts.eventlog, uowset_size(m->parts.uows)))
                 return;
         job = malloc(sizeof(*job));
@@ -110,8 +116,10 @@ static void checkpoint_if_due(Machine *m) {
                 return;
         *job = (CheckpointJob){ m, eventlog_rotate(m->parts.eventlog) };
         if (worker_run(m->parts.workers, LANE_CHECKPOINT, checkpoint_work, job, free,
-                    on_checkpointed, m) < 0)
+                    on_checkpointed, m) < 0) {
+                free(job);
                 return;
+        }
         m->checkpointing = true;
         m->errands++;
 }
@@ -124,44 +132,6 @@ static bool run_is_done(const UowRun *run) {
                 !uow_is_active(u) && !run->trouble;
 }
 
-static void commit_failed(Machine *m, int r) {
-        if (!m->broken) {
-                m->broken_since = clock_now();
-                log_message(LOG_CRIT, MESSAGE_ID_STATE_UNWRITABLE,
-                        "The event log can't be written: %s. No job is submitted and no result is filed until it "
-                        "can; make room in or mend %s.",
-                        strerror(-r), m->parts.layout->path[PLACE_STATE]);
-        }
-        m->broken = r;
-        tell_waiters(m, r);
-        machine_arm(m->pause_timer, clock_boottime() + COMMIT_RETRY);
-}
-
-static bool commit(Machine *m) {
-        int r = 0;
-
-        if (eventlog_pending(m->parts.eventlog)) {
-                if (!machine_owns(m)) {
-                        tell_waiters(m, -EOWNERDEAD);
-                        if (!m->lost)
-                                machine_arm(m->pause_timer, clock_boottime() + COMMIT_RETRY);
-                        return false;
-                }
-                r = eventlog_commit(m->parts.eventlog);
-        }
-        if (r < 0) {
-                commit_failed(m, r);
-                return false;
-        }
-        if (m->broken) {
-                m->broken = 0;
-                log_notice("The event log can be written again; work goes on.");
-        }
-        tell_posted(m);
-        tell_waiters(m, 0);
-        return true;
-}
-
 /* An answer that is awaited now would have to be looked for at the next start. */
 static bool is_in_mid_call(const Machine *m) {
         const UowRun *run;
@@ -172,13 +142,67 @@ static bool is_in_mid_call(const Machine *m) {
         return false;
 }
 
+static void tell_changed(Machine *m) {
+        if (m->events.changed)
+                m->events.changed(m->events.userdata);
+}
+
+static void commit_failed(Machine *m, int r) {
+        if (!m->broken) {
+                m->broken_since = clock_now();
+                log_message(LOG_CRIT, MESSAGE_ID_STATE_UNWRITABLE,
+                        "The event log can't be written: %s. No job is submitted and no result is filed until it "
+                        "can; make room in or mend %s.",
+                        strerror(-r), m->parts.layout->path[PLACE_STATE]);
+        }
+        m->broken = r;
+        tell_changed(m);
+        tell_waiters(m, r);
+        machine_wake_at(m, clock_boottime() + COMMIT_RETRY);
+        if (m->events.broken && !is_in_mid_call(m))
+                m->events.broken(m->events.userdata);
+}
+
+static int write_pending(Machine *m) {
+        int r;
+
+        if (!eventlog_pending(m->parts.eventlog))
+                return 0;
+        r = machine_look(m);
+        return r < 0 ? r : eventlog_commit(m->parts.eventlog);
+}
+
+static bool commit(Machine *m) {
+        int r = write_pending(m);
+
+        if (m->lost) {
+                tell_waiters(m, r);
+                return false;
+        }
+        if (r < 0) {
+                commit_failed(m, r);
+                return false;
+        }
+        if (m->broken) {
+                m->broken = 0;
+                log_notice("The event log can be written again; work goes on.");
+                tell_changed(m);
+        }
+        tell_posted(m);
+        tell_waiters(m, 0);
+        return true;
+}
+
 /* The end of a turn: what was posted in it becomes durable by one sync, and is then acted upon. */
 int machine_on_turn(sd_event_source *s _unused_, void *userdata) {
         Machine *m = userdata;
         UowRunList dirty = TAILQ_HEAD_INITIALIZER(dirty);
         UowRun *run;
 
-        if (m->lost || !commit(m))
+        if (m->lost)
+                return 0;
+        machine_prepare(m);
+        if (!commit(m))
                 return 0;
         checkpoint_if_due(
                 m); /* first: its child's snapshot must be what is durable now, and nothing more */

@@ -9,7 +9,9 @@
  *   machine-upload.c  the first event: id and name
  *   machine-poll.c    when the scheduler is asked
  *   machine-act.c     what each state demands
- *   machine-answer.c  what workers and the scheduler answer, turned into events
+ *   machine-answer.c  what workers answer, turned into events
+ *   machine-scheduler.c  what the scheduler answers
+ *   machine-life.c    start, stop, reload
  *   machine-order.c   what people may ask for
  *   machine-view.c    how it looks from outside
  */
@@ -41,16 +43,22 @@ typedef struct UowRun {
         Machine *machine;
         Uow *uow;
         Errand errand;
+        int errand_attempt; /* the attempt that the errand is about */
         bool fresh; /* the intent to submit is of this life and nothing was started for it: no look-up needed */
+        bool hold;  /* the submission under way is one of a held job */
+        bool is_counted_queued, is_counted_polled; /* in Machine's n_queued, n_polled */
         bool misplaced; /* finished or soft-deleted: whether the folder is in its place is to be seen to */
         bool queued_up;    /* in the line of those that wait to be submitted */
         bool dirty;        /* to be acted upon after the commit */
         unsigned troubles; /* in a row */
         usec_t not_before; /* CLOCK_BOOTTIME: its pause */
+        usec_t changed;    /* of the folder as it was when a scan looked last, see machine_nudge() */
         bool stuck;        /* the scheduler says: does not lift by itself */
         char *trouble;     /* what is in the way, for people; NULL: nothing */
         char *waiting; /* why the job waits, as the scheduler said last; changes too often for the event log */
         const char *purge_by;
+        uint64_t *seqs; /* of its latest events, all from the first of these on */
+        size_t n_seqs, room_seqs;
         TAILQ_ENTRY(UowRun) active_entry, dirty_entry, submit_entry;
 } UowRun;
 
@@ -82,7 +90,8 @@ struct Machine {
         sd_event_source *pause_timer; /* the earliest not_before */
         sd_event_source *poll_timer;
 
-        unsigned submitting;      /* sbatch calls under way */
+        unsigned submitting;       /* intents that are fresh, or sbatch calls under way */
+        size_t n_queued, n_polled; /* the scheduler has them, as far as we know; it is to be asked about them */
         usec_t submit_not_before; /* CLOCK_BOOTTIME: the scheduler as a whole is not to be had */
         unsigned submit_troubles;
         usec_t last_poll; /* CLOCK_BOOTTIME, start of the last one */
@@ -90,6 +99,8 @@ struct Machine {
         int broken;       /* the last commit failed with this; 0: state can be written */
         usec_t broken_since;
         bool checkpointing;
+        usec_t checkpoint_not_before; /* CLOCK_BOOTTIME: the last one failed */
+        SchedulerAvailability told;   /* the last that was logged */
         bool lost; /* the lease is lost: nothing is done or written any more */
         bool started;
         bool stopping; /* begin nothing more */
@@ -103,10 +114,15 @@ void machine_errand_begin(Machine *m, UowRun *run, Errand errand);
 void machine_errand_end(UowRun *run);
 void machine_pause(UowRun *run, const char *trouble); /* try again later, and say why meanwhile */
 void machine_pause_for(UowRun *run, usec_t pause, const char *trouble);
+/** machine_wake_at() - look at all pauses at @when (CLOCK_BOOTTIME), if not before. */
+void machine_wake_at(Machine *m, usec_t when);
 void machine_untroubled(UowRun *run);
+void machine_set_fresh(UowRun *run, bool fresh);
+/** machine_recount() - bring what is counted of @run up to date; after whatever may change it. */
+void machine_recount(UowRun *run);
 void machine_arm_poll(Machine *m);
-/** machine_owns() - look at the lease: whether an act may be begun now. */
-bool machine_owns(Machine *m);
+/** machine_look() - look at the lease: 0 an act may be begun now, -errno not; -EOWNERDEAD: never again. */
+int machine_look(Machine *m);
 
 int machine_arm(sd_event_source *source, usec_t when); /* CLOCK_BOOTTIME, once */
 int machine_post_event(Machine *m, Uow **u, Event *ev);
@@ -117,14 +133,28 @@ Posted *machine_posted_free(Posted *p);
 int machine_on_turn(sd_event_source *s, void *userdata);
 
 /* machine-poll.c */
+bool machine_is_queued(const UowRun *run);
+bool machine_wants_poll(const UowRun *run);
 int machine_on_poll_due(sd_event_source *s, uint64_t usec, void *userdata);
 
 /* machine-act.c */
+/** machine_wants_chain() - a success that is to move on to the next instance. */
+bool machine_wants_chain(const Machine *m, const Uow *u);
+void machine_prepare(Machine *m);
 void machine_act(Machine *m, Uow *u);
 void machine_submit_line(Machine *m);
 
-/* machine-answer.c */
+/* machine-scheduler.c */
 extern const SchedulerEvents machine_scheduler_events;
+
+/* machine-answer.c */
+/** machine_answer() - post what an answer means; takes @data. What can't be posted is said, and the errand done again. */
+void machine_answer(UowRun *run, EventType type, cJSON *data);
+/** machine_object() - {@key: @value}, new value or NULL. */
+cJSON *machine_object(const char *key, const char *value);
+/** machine_ended_data() - the data of `ended` or, without @outcome, of `requeued`. New value or NULL. */
+cJSON *machine_ended_data(
+        UowOutcome outcome, const char *cause, const char *reason, const cJSON *job);
 void machine_staged(int r, const cJSON *result, const Error *e, void *userdata);
 void machine_settled(int r, const cJSON *result, const Error *e, void *userdata);
 void machine_relocated(int r, const cJSON *result, const Error *e, void *userdata);

@@ -7,7 +7,16 @@
 
 #include "machine-internal.h"
 
+#include <string.h>
+
 #include "text.h"
+
+/* It may be on its way for hours, and is not ours any more from some instant in them. */
+static bool is_moving_on(const Uow *u) {
+        const UowRun *run = u->run;
+
+        return u->moved_to || (run && run->errand == ERRAND_CHAIN);
+}
 
 static const char *state_words(const Uow *u) {
         if (u->quarantined)
@@ -18,6 +27,8 @@ static const char *state_words(const Uow *u) {
                 return "being filed, its outcome is decided";
         if (u->moved_to)
                 return "with the next instance of the chain";
+        if (is_moving_on(u))
+                return "on its way to the next instance of the chain";
         return state_to_string(u->state);
 }
 
@@ -29,9 +40,14 @@ static int refuse(const Uow *u, const char *order, const char *allowed, Error *e
 }
 
 static int give(Machine *m, Uow *u, EventType type, const char *by, Error *e) {
-        _cleanup_json_ cJSON *data = cJSON_CreateObject();
-        int r;
+        _cleanup_json_ cJSON *data = NULL;
+        int r = machine_trouble(m);
 
+        if (r < 0)
+                return error_set(e, r,
+                        "Nothing was changed, since no order can be noted: the event log can't be written (%s).",
+                        strerror(-r));
+        data = cJSON_CreateObject();
         if (!data || json_set_str(data, "by", by) < 0)
                 return -ENOMEM;
         r = machine_post(m, u, type, TAKE_PTR(data));
@@ -42,7 +58,7 @@ static int give(Machine *m, Uow *u, EventType type, const char *by, Error *e) {
 }
 
 int machine_order_retry(Machine *m, Uow *u, const char *by, Error *e) {
-        if (u->quarantined || u->purging || u->moved_to ||
+        if (u->quarantined || u->purging || is_moving_on(u) ||
                 (u->state != UOW_FINISHED && u->state != UOW_SOFT_DELETED))
                 return refuse(
                         u, "retried", "Only what is finished or in the recycling bin can be.", e);
@@ -71,7 +87,7 @@ int machine_order_restore(Machine *m, Uow *u, const char *by, Error *e) {
 int machine_order_purge(Machine *m, Uow *u, const char *by, Error *e) {
         UowRun *run;
 
-        if (u->quarantined || u->moved_to ||
+        if (u->quarantined || is_moving_on(u) ||
                 (u->state != UOW_FINISHED && u->state != UOW_SOFT_DELETED))
                 return refuse(u, "purged",
                         "Only what is finished or in the recycling bin can be; cancel it first.",
@@ -86,13 +102,12 @@ int machine_order_purge(Machine *m, Uow *u, const char *by, Error *e) {
 }
 
 int machine_soft_delete(Machine *m, Uow *u, const char *by) {
-        UowRun *run;
+        int r;
 
-        if (u->quarantined || u->purging || u->moved_to || u->state != UOW_FINISHED)
+        if (u->quarantined || u->purging || is_moving_on(u) || u->state != UOW_FINISHED)
                 return UOW_E_STATE;
-        run = machine_run(m, u);
-        if (!run)
-                return -ENOMEM;
-        run->misplaced = true;
-        return give(m, u, EVENT_SOFT_DELETED, by, NULL);
+        r = give(m, u, EVENT_SOFT_DELETED, by, NULL);
+        if (r == 0 && u->run)
+                ((UowRun *)u->run)->misplaced = true;
+        return r;
 }

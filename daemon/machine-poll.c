@@ -8,45 +8,48 @@
 
 #include "log.h"
 
-static bool run_wants_poll(const UowRun *run) {
+bool machine_is_queued(const UowRun *run) {
         const Uow *u = run->uow;
 
-        return u->state == UOW_QUEUED && u->phase != PHASE_SETTLING &&
-                run->errand != ERRAND_SUBMIT && !(u->phase == PHASE_SUBMITTING && run->fresh);
+        return u->state == UOW_QUEUED && u->phase != PHASE_SETTLING && !u->quarantined;
+}
+
+bool machine_wants_poll(const UowRun *run) {
+        return machine_is_queued(run) && run->errand != ERRAND_SUBMIT &&
+                !(run->uow->phase == PHASE_SUBMITTING && run->fresh);
 }
 
 void machine_arm_poll(Machine *m) {
         usec_t due = m->last_poll ? m->last_poll + m->parts.config->scheduler.poll_interval : 0;
-        UowRun *run;
+        usec_t armed = 0;
+        int enabled = SD_EVENT_OFF;
 
         if (!m->started || m->stopping || m->scheduler->polling)
                 return;
-        TAILQ_FOREACH(run, &m->active, active_entry)
-        if (run_wants_poll(run)) {
-                machine_arm(m->poll_timer, due);
+        if (!m->n_polled) {
+                sd_event_source_set_enabled(m->poll_timer, SD_EVENT_OFF);
                 return;
         }
-        sd_event_source_set_enabled(m->poll_timer, SD_EVENT_OFF);
+        sd_event_source_get_enabled(m->poll_timer, &enabled);
+        sd_event_source_get_time(m->poll_timer, &armed);
+        if (enabled == SD_EVENT_OFF || armed != due)
+                machine_arm(m->poll_timer, due);
 }
 
 int machine_on_poll_due(sd_event_source *s _unused_, uint64_t usec _unused_, void *userdata) {
         Machine *m = userdata;
         _cleanup_free_ Uow **uows = NULL;
-        size_t n = 0, room = 0;
+        size_t n = 0;
         UowRun *run;
         int r;
 
-        if (m->lost || m->scheduler->polling)
+        if (m->lost || m->stopping || m->scheduler->polling || !m->n_polled)
                 return 0;
-        TAILQ_FOREACH(run, &m->active, active_entry)
-        room += run_wants_poll(run);
-        if (!room)
-                return 0;
-        uows = calloc(room, sizeof(*uows));
+        uows = calloc(m->n_polled, sizeof(*uows));
         if (!uows)
                 return -ENOMEM;
         TAILQ_FOREACH(run, &m->active, active_entry)
-        if (run_wants_poll(run))
+        if (run->is_counted_polled)
                 uows[n++] = run->uow;
         m->last_poll = clock_boottime();
         r = scheduler_poll(m->scheduler, uows, n);
@@ -59,14 +62,7 @@ int machine_on_poll_due(sd_event_source *s _unused_, uint64_t usec _unused_, voi
 }
 
 bool machine_has_polled(const Machine *m) {
-        const UowRun *run;
-
-        if (m->last_poll)
-                return true;
-        TAILQ_FOREACH(run, &m->active, active_entry)
-        if (run_wants_poll(run))
-                return false;
-        return true;
+        return m->last_poll || !m->n_polled;
 }
 
 void machine_poll(Machine *m) {

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <uuid/uuid.h>
 
+#include "stage.h"
+#include "text.h"
 #include "uow-name.h"
 
 /* Names in use are those in the log, and whatever else lies where a move would lead. */
@@ -22,6 +24,14 @@ static bool is_taken(const char *name, void *userdata) {
                 if (faccessat(m->parts.layout->fd[places[i]], name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
                         return true;
         return false;
+}
+
+/* Taken up from the work area after a loss of state: it is where it is, under the name it has. */
+static bool is_in_work(const Machine *m, const char *name, const char *id) {
+        char found[UOW_ID_MAX];
+
+        return stage_identify(m->parts.layout->fd[PLACE_WORK], name, found) == 0 &&
+                streq(found, id);
 }
 
 static cJSON *upload_data(const char *name, const char *folder, uid_t owner) {
@@ -41,10 +51,9 @@ int machine_upload(Machine *m, const char *name, const char *id, uid_t owner) {
         uuid_t uuid;
         int r;
 
-        if (m->lost || m->broken)
-                return m->lost ? -EOWNERDEAD : m->broken;
-        /* Taken up from the work area after a loss of state: it is where it is, under the name it has. */
-        if (id && faccessat(m->parts.layout->fd[PLACE_WORK], name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        if (machine_trouble(m))
+                return machine_trouble(m);
+        if (id && is_in_work(m, name, id))
                 folder = strdup(name);
         else
                 folder = uow_name_free(

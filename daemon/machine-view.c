@@ -9,6 +9,9 @@
 #include "text.h"
 #include "uow-view.h"
 
+/* A list that nobody reads to its end; and an answer over the socket has to fit into a frame. */
+#define ATTENTION_MAX 100
+
 static const char *live_reason(const UowRun *run) {
         const Uow *u = run->uow;
 
@@ -84,12 +87,47 @@ static int add_machine(const Machine *m, cJSON *array) {
         return r;
 }
 
+static const char *advice_on(const Uow *u) {
+        if (u->phase == PHASE_SUBMITTING)
+                return "Nothing has to be done: it is adopted if it is found, and submitted again once that is safe.";
+        switch (u->state) {
+        case UOW_UPLOADED:
+                return "It is taken over as soon as nothing is in the way any more.";
+        case UOW_STAGED:
+                return "It is tried again by itself; if it is not wanted any more: `flowcronctl cancel NAME`.";
+        default:
+                return "It is tried again by itself; if it lasts, what is in the way has to be mended by hand.";
+        }
+}
+
+/* Those that wait for a scheduler that is down are spoken for by the one line about that. */
+static bool is_spoken_for(const Machine *m, const UowRun *run) {
+        return run->uow->state == UOW_STAGED && run->uow->phase != PHASE_SETTLING &&
+                m->scheduler->health.availability == SCHEDULER_DOWN;
+}
+
+static int add_run(const Machine *m, cJSON *array, const UowRun *run) {
+        const Uow *u = run->uow;
+
+        if (run->trouble && !is_spoken_for(m, run))
+                return add(array, u, run->trouble, advice_on(u));
+        if (run->stuck && machine_is_queued(run))
+                return add(array, u,
+                        run->waiting ?: "Its job waits for something that does not lift by itself.",
+                        "Cancel it, or mend what it waits for: `flowcronctl cancel NAME`.");
+        return 0;
+}
+
+static bool is_full(const cJSON *array) {
+        return cJSON_GetArraySize(array) >= ATTENTION_MAX;
+}
+
 /* UoWs whose history is damaged have no run; everything else that needs an eye has one. */
 static int add_quarantined(const Machine *m, cJSON *array) {
         size_t n = uowset_size(m->parts.uows);
         int r = 0;
 
-        for (size_t i = 0; r >= 0 && i < n; i++) {
+        for (size_t i = 0; r >= 0 && i < n && !is_full(array); i++) {
                 const Uow *u = uowset_at(m->parts.uows, i);
 
                 if (u->quarantined)
@@ -108,17 +146,14 @@ cJSON *machine_attention(const Machine *m) {
                 return NULL;
         r = add_machine(m, array);
         TAILQ_FOREACH(run, &m->active, active_entry) {
-                if (r < 0)
+                if (r < 0 || is_full(array))
                         break;
-                if (run->trouble)
-                        r = add(array, run->uow, run->trouble, NULL);
-                else if (run->stuck && run->uow->state == UOW_QUEUED)
-                        r = add(array, run->uow,
-                                run->waiting
-                                        ?: "Its job waits for something that does not lift by itself.",
-                                "Cancel it, or mend what it waits for: `flowcronctl cancel NAME`.");
+                r = add_run(m, array, run);
         }
         if (r >= 0)
                 r = add_quarantined(m, array);
+        if (r >= 0 && is_full(array))
+                r = add(array, NULL, "There are more like these.",
+                        "`flowcronctl list` shows what each one waits for.");
         return r < 0 ? NULL : TAKE_PTR(array);
 }

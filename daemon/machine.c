@@ -27,10 +27,38 @@ UowRun *machine_run(Machine *m, Uow *u) {
         run->uow = u;
         u->run = run;
         TAILQ_INSERT_TAIL(&m->active, run, active_entry);
+        machine_recount(run);
         return run;
 }
 
+static void count(size_t *n, bool *counted, bool now) {
+        if (now != *counted)
+                *n += now ? 1 : (size_t)-1;
+        *counted = now;
+}
+
+void machine_recount(UowRun *run) {
+        Machine *m = run->machine;
+
+        count(&m->n_queued, &run->is_counted_queued, machine_is_queued(run));
+        count(&m->n_polled, &run->is_counted_polled, machine_wants_poll(run));
+}
+
+void machine_set_fresh(UowRun *run, bool fresh) {
+        if (run->fresh == fresh)
+                return;
+        run->fresh = fresh;
+        if (fresh)
+                run->machine->submitting++;
+        else
+                run->machine->submitting--;
+        machine_recount(run);
+}
+
 void machine_run_free(Machine *m, UowRun *run) {
+        machine_set_fresh(run, false);
+        count(&m->n_queued, &run->is_counted_queued, false);
+        count(&m->n_polled, &run->is_counted_polled, false);
         TAILQ_REMOVE(&m->active, run, active_entry);
         if (run->dirty)
                 TAILQ_REMOVE(&m->dirty, run, dirty_entry);
@@ -39,6 +67,7 @@ void machine_run_free(Machine *m, UowRun *run) {
         run->uow->run = NULL;
         free(run->trouble);
         free(run->waiting);
+        free(run->seqs);
         free(run);
 }
 
@@ -64,26 +93,26 @@ void machine_dirty(Machine *m, Uow *u) {
         machine_turn(m);
 }
 
-bool machine_owns(Machine *m) {
+int machine_look(Machine *m) {
         int r;
 
         if (m->lost)
-                return false;
+                return -EOWNERDEAD;
         r = lease_check(m->parts.lease);
-        if (r == 0)
-                return true;
-        if (r == LEASE_E_HELD) {
-                m->lost = true;
-                if (m->events.lease_lost)
-                        m->events.lease_lost(m->events.userdata);
-        }
-        return false;
+        if (r != LEASE_E_HELD)
+                return r;
+        m->lost = true;
+        if (m->events.lease_lost)
+                m->events.lease_lost(m->events.userdata);
+        return -EOWNERDEAD;
 }
 
 void machine_errand_begin(Machine *m, UowRun *run, Errand errand) {
         assert(run->errand == ERRAND_NONE);
         run->errand = errand;
+        run->errand_attempt = run->uow->attempt;
         m->errands++;
+        machine_recount(run);
 }
 
 void machine_errand_end(UowRun *run) {
@@ -93,21 +122,25 @@ void machine_errand_end(UowRun *run) {
                 return;
         run->errand = ERRAND_NONE;
         m->errands--;
+        machine_recount(run);
         machine_turn(m);
 }
 
-void machine_pause_for(UowRun *run, usec_t pause, const char *trouble) {
-        Machine *m = run->machine;
+void machine_wake_at(Machine *m, usec_t when) {
         usec_t armed = USEC_INFINITY;
         int enabled = SD_EVENT_OFF;
 
-        run->not_before = clock_boottime() + pause;
-        (void)strdup_to(&run->trouble, trouble);
         sd_event_source_get_enabled(m->pause_timer, &enabled);
         if (enabled != SD_EVENT_OFF)
                 sd_event_source_get_time(m->pause_timer, &armed);
-        if (run->not_before < armed)
-                machine_arm(m->pause_timer, run->not_before);
+        if (when < armed)
+                machine_arm(m->pause_timer, when);
+}
+
+void machine_pause_for(UowRun *run, usec_t pause, const char *trouble) {
+        run->not_before = clock_boottime() + pause;
+        (void)strdup_to(&run->trouble, trouble);
+        machine_wake_at(run->machine, run->not_before);
 }
 
 void machine_pause(UowRun *run, const char *trouble) {
@@ -140,6 +173,8 @@ static int on_pause_over(sd_event_source *s, uint64_t usec _unused_, void *userd
         }
         if (m->submit_not_before > now && m->submit_not_before < next)
                 next = m->submit_not_before;
+        if (m->checkpoint_not_before > now && m->checkpoint_not_before < next)
+                next = m->checkpoint_not_before;
         machine_turn(m);
         return next == USEC_INFINITY ? 0 : machine_arm(s, next);
 }
@@ -156,6 +191,23 @@ static int note_posted(Machine *m, Uow *u, Event *ev) {
         return 0;
 }
 
+/* Without memory the list begins anew: it need not be whole, but may have no gap. */
+static void note_seq(UowRun *run, uint64_t seq) {
+        size_t room = run->room_seqs ? run->room_seqs * 2 : 16;
+
+        if (run->n_seqs == run->room_seqs) {
+                uint64_t *seqs = realloc(run->seqs, room * sizeof(*seqs));
+
+                if (!seqs) {
+                        run->n_seqs = 0;
+                        return;
+                }
+                run->seqs = seqs;
+                run->room_seqs = room;
+        }
+        run->seqs[run->n_seqs++] = seq;
+}
+
 int machine_post_event(Machine *m, Uow **u, Event *ev) {
         int r;
 
@@ -170,7 +222,22 @@ int machine_post_event(Machine *m, Uow **u, Event *ev) {
                 return r < 0 ? r : -EPROTO;
         }
         machine_dirty(m, *u);
+        if ((*u)->run) {
+                note_seq((*u)->run, ev->seq);
+                machine_recount((*u)->run);
+        }
         return note_posted(m, *u, ev);
+}
+
+/* What may be long and decides nothing: the record has the rest, and one that can't be written at all would never go on. */
+static bool drop_bulk(cJSON *data) {
+        cJSON *job = cJSON_GetObjectItemCaseSensitive(data, "job");
+        int before = cJSON_GetArraySize(data) + cJSON_GetArraySize(job);
+
+        cJSON_DeleteItemFromObjectCaseSensitive(data, "converted");
+        if (job)
+                cJSON_DeleteItemFromObjectCaseSensitive(job, "tasks");
+        return cJSON_GetArraySize(data) + cJSON_GetArraySize(job) < before;
 }
 
 int machine_post(Machine *m, Uow *u, EventType type, cJSON *data) {
@@ -180,6 +247,8 @@ int machine_post(Machine *m, Uow *u, EventType type, cJSON *data) {
         memcpy(ev.id, u->id, sizeof(ev.id));
         r = m->lost ? -EOWNERDEAD : uow_allows(u, type) ? 0 : UOW_E_STATE;
         if (r == 0)
+                r = machine_post_event(m, &u, &ev);
+        if (r == -EMSGSIZE && drop_bulk(ev.data))
                 r = machine_post_event(m, &u, &ev);
         event_done(&ev);
         return r;
@@ -192,6 +261,19 @@ void machine_kick(Machine *m, Uow *u) {
                 return;
         run->not_before = 0;
         machine_dirty(m, u);
+}
+
+void machine_nudge(Machine *m, Uow *u, usec_t changed) {
+        UowRun *run = machine_run(m, u);
+
+        if (!run || (run->not_before > clock_boottime() && run->changed == changed))
+                return;
+        run->changed = changed;
+        machine_kick(m, u);
+}
+
+int machine_trouble(const Machine *m) {
+        return m->lost ? -EOWNERDEAD : m->broken;
 }
 
 bool machine_is_idle(const Machine *m) {
@@ -240,8 +322,10 @@ int machine_new(const MachineParts *parts, const MachineEvents *events, Machine 
         r = add_sources(m);
         if (r < 0)
                 return error_set(e, r, "The event loop refused a source: %s", strerror(-r));
-        r = scheduler_new(parts->event, parts->config, parts->layout, &machine_scheduler_events, m,
-                &m->scheduler, e);
+        r = parts->backend ? scheduler_new_with(parts->backend, parts->event, parts->config,
+                                     parts->layout, &machine_scheduler_events, m, &m->scheduler, e)
+                           : scheduler_new(parts->event, parts->config, parts->layout,
+                                     &machine_scheduler_events, m, &m->scheduler, e);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(m);
@@ -271,72 +355,6 @@ Machine *machine_free(Machine *m) {
         sd_event_source_unref(m->poll_timer);
         free(m);
         return NULL;
-}
-
-/* A soft-delete or restore may have died between the event and its rename. */
-static bool is_misplaced(Machine *m, Uow *u) {
-        Place place = place_for_outcome(u->outcome);
-        UowRun *run;
-
-        if ((u->state != UOW_FINISHED && u->state != UOW_SOFT_DELETED) || u->moved_to)
-                return false;
-        if (u->state == UOW_SOFT_DELETED)
-                place = place_bin(place);
-        if (faccessat(m->parts.layout->fd[place], u->folder, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-                return false;
-        run = machine_run(m, u);
-        if (run)
-                run->misplaced = true;
-        return true;
-}
-
-int machine_start(Machine *m) {
-        size_t n = uowset_size(m->parts.uows);
-
-        m->started = true;
-        for (size_t i = 0; i < n; i++) {
-                Uow *u = uowset_at(m->parts.uows, i);
-
-                if (u->quarantined)
-                        continue;
-                if (uow_is_active(u) || u->purging || is_misplaced(m, u))
-                        machine_dirty(m, u);
-        }
-        machine_turn(m);
-        return 0;
-}
-
-void machine_stop(Machine *m) {
-        UowRun *run;
-
-        m->stopping = true;
-        TAILQ_FOREACH(run, &m->active, active_entry) {
-                _cleanup_json_ cJSON *data = NULL;
-
-                if (!run->fresh || run->errand != ERRAND_NONE)
-                        continue;
-                data = cJSON_CreateObject();
-                if (!data ||
-                        json_set_str(data, "reason",
-                                "flowcrond was stopped before it was submitted") < 0)
-                        continue;
-                run->fresh = false;
-                m->submitting--;
-                (void)machine_post(m, run->uow, EVENT_DEFERRED, TAKE_PTR(data));
-        }
-        machine_turn(m);
-}
-
-void machine_reload(Machine *m, const Config *c) {
-        int r;
-
-        m->parts.config = c;
-        r = scheduler_reload(m->scheduler, c);
-        if (r < 0)
-                log_warning(
-                        "The login environment could not be taken anew: %s; the former one is used.",
-                        strerror(-r));
-        machine_turn(m);
 }
 
 Scheduler *machine_scheduler(Machine *m) {

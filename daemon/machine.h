@@ -35,12 +35,15 @@ typedef struct MachineParts {
         UowSet *uows;
         EventLog *eventlog;
         WorkerPool *workers;
+        const SchedulerVTable *backend; /* NULL: as configured */
 } MachineParts;
 
 /* Handed down by the manager; any may be NULL. */
 typedef struct MachineEvents {
         void (*committed)(
                 const Uow *u, const Event *ev, void *userdata); /* durable now: tell listeners */
+        void (*changed)(void *userdata);    /* how the scheduler is doing, or whether state can be written */
+        void (*broken)(void *userdata);     /* state can't be written, and no submission is in mid-call */
         void (*lease_lost)(void *userdata); /* another owner has the base folder: stop */
         void (*idle)(void *userdata);       /* nothing is under way any more */
         void (*stopped)(void *userdata);    /* after machine_stop(): it may end now */
@@ -75,6 +78,12 @@ int machine_upload(Machine *m, const char *name, const char *id, uid_t owner);
 /** machine_kick() - look at @u again now, whatever pause it was in. */
 void machine_kick(Machine *m, Uow *u);
 
+/**
+ * machine_nudge() - a scan has seen @u in UploadedFiles, changed last at @changed
+ * Ends a pause only if something was changed since the last time, so that one that can't be taken over costs nothing until somebody has mended it.
+ */
+void machine_nudge(Machine *m, Uow *u, usec_t changed);
+
 /** machine_gone() - the folder of @u is nowhere any more, though the folders of the instance are all there. */
 void machine_gone(Machine *m, Uow *u);
 
@@ -87,10 +96,13 @@ void machine_poll(Machine *m);
 /** machine_has_polled() - the scheduler was asked since the start, or there is nothing to ask about. */
 bool machine_has_polled(const Machine *m);
 
+/** machine_trouble() - why nothing can be written now (-errno), 0 if it can. */
+int machine_trouble(const Machine *m);
+
 /** machine_is_idle() - no worker, command, commit or poll under way, and nothing that could be done at once. */
 bool machine_is_idle(const Machine *m);
 
-/* Orders. Return 0 when taken (also when it was under way already); UOW_E_STATE with why in @e, nothing changed then. @by: "control", "request", "folder". */
+/* Orders. Return 0 when taken (also when it was under way already); UOW_E_STATE or -errno (it can't be noted) with why in @e, nothing changed then. @by: "control", "request", "folder". */
 int machine_order_retry(Machine *m, Uow *u, const char *by, Error *e);
 int machine_order_cancel(Machine *m, Uow *u, const char *by, Error *e);
 int machine_order_restore(Machine *m, Uow *u, const char *by, Error *e);

@@ -120,7 +120,8 @@ static int check_config(const Manager *m) {
         bool there = access(m->config->base, F_OK) == 0;
 
         printf("%s: good; instance %s in %s%s\n", m->config_path, m->config->instance,
-                m->config->base, there ? "" : ", which does not exist yet: make it before the start");
+                m->config->base,
+                there ? "" : ", which does not exist yet: make it before the start");
         return EXIT_SUCCESS;
 }
 

@@ -22,11 +22,16 @@ int manager_timers(Manager *m);
 int manager_take_lease(Manager *m, Error *e);
 void manager_say_ready(Manager *m);
 void manager_drop_sources(Manager *m);
-bool manager_pass_is_over(const Manager *m);
+
+/** manager_lease_lost() - another owner was seen: stop, and write nothing more. */
+void manager_lease_lost(Manager *m);
+/** manager_owns() - whether anything may still be written. */
+bool manager_owns(const Manager *m);
 
 void manager_publish_config(Manager *m);
 void manager_scan(Manager *m);
 void manager_requests(Manager *m);
+void manager_requests_done(Manager *m);
 
 /** manager_show_later() - status line and the copy on disk follow soon; many changes, one write. */
 void manager_show_later(Manager *m);

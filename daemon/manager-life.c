@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Living under systemd, cron or a terminal: signals, the lease's heartbeat, readiness, reload, the end of a single pass.
+ * Living under systemd, cron or a terminal: signals, the lease's heartbeat, readiness, reload.
  */
 
 #include <signal.h>
@@ -39,9 +39,14 @@ static int on_stop(sd_event_source *s _unused_, const struct signalfd_siginfo *s
 
 static int on_reload(
         sd_event_source *s _unused_, const struct signalfd_siginfo *si _unused_, void *userdata) {
+        Manager *m = userdata;
         Error e = {};
 
-        (void)manager_reload(userdata, &e);
+        if (m->machine)
+                (void)manager_reload(m, &e);
+        else
+                m->reload_wanted =
+                        true; /* while the lease is waited for there is nothing to reload */
         return 0;
 }
 
@@ -80,21 +85,27 @@ static int held_by(Manager *m, const LeaseOwner *owner, Error *e) {
                 m->layout->base, owner->host, owner->pid);
 }
 
-static int on_wake(sd_event_source *s, uint64_t usec _unused_, void *userdata _unused_) {
-        return sd_event_exit(sd_event_source_get_event(s), 0);
+static int on_wake(sd_event_source *s _unused_, uint64_t usec _unused_, void *userdata) {
+        Manager *m = userdata;
+
+        m->woken = true;
+        return 0;
 }
 
-/* A loop of its own, so that SIGTERM is heard while an absent owner's term runs out. Returns 1 if we were asked to stop. */
+/* A loop of its own, so that SIGTERM is heard while an absent owner's term runs out. UOW_E_STATE if we were asked to stop. */
 static int wait_until(Manager *m, usec_t when) {
         sd_event_source *timer = NULL;
         int r;
 
         r = sd_event_add_time(m->event, &timer, CLOCK_BOOTTIME, when, 0, on_wake, m);
-        while (r >= 0 && clock_boottime() < when &&
-                sd_event_get_state(m->event) != SD_EVENT_FINISHED)
+        while (r >= 0 && !m->woken && sd_event_get_state(m->event) != SD_EVENT_FINISHED)
                 r = sd_event_run(m->event, UINT64_MAX);
         sd_event_source_unref(timer);
-        return r < 0 ? r : clock_boottime() < when;
+        if (r < 0)
+                return r;
+        r = m->woken ? 0 : UOW_E_STATE;
+        m->woken = false;
+        return r;
 }
 
 int manager_take_lease(Manager *m, Error *e) {
@@ -115,8 +126,18 @@ int manager_take_lease(Manager *m, Error *e) {
                         m->layout->base, owner.host, owner.pid);
                 r = wait_until(m, retry);
                 if (r != 0)
-                        return r < 0 ? r : held_by(m, &owner, e);
+                        return r; /* asked to stop: that is no failure */
         }
+}
+
+void manager_lease_lost(Manager *m) {
+        if (!m->lost)
+                log_message(LOG_ERR, MESSAGE_ID_LEASE_LOST,
+                        "Another owner has taken over %s; this daemon stops at once and leaves everything to it.",
+                        m->layout->base);
+        m->lost = true;
+        m->exit_code = m->options.once ? EXIT_SUCCESS : EXIT_HELD;
+        sd_event_exit(m->event, 0);
 }
 
 static int on_lease_timer(sd_event_source *s, uint64_t usec _unused_, void *userdata) {
@@ -124,15 +145,13 @@ static int on_lease_timer(sd_event_source *s, uint64_t usec _unused_, void *user
         int r = lease_renew(m->lease);
 
         if (r == LEASE_E_HELD) {
-                log_message(LOG_ERR, MESSAGE_ID_LEASE_LOST,
-                        "Another owner has taken over %s; this daemon stops at once.",
-                        m->layout->base);
-                m->exit_code = EXIT_HELD;
-                return sd_event_exit(m->event, 0);
+                manager_lease_lost(m);
+                return 0;
         }
-        if (r < 0)
+        if (r < 0 && r != m->lease_trouble)
                 log_warning("The lease of %s could not be renewed: %s; tried again.",
                         m->layout->base, strerror(-r));
+        m->lease_trouble = r;
         sd_event_source_set_time(s, clock_boottime() + LEASE_RENEW);
         return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
 }
@@ -188,13 +207,6 @@ void manager_drop_sources(Manager *m) {
 
 void manager_say_ready(Manager *m) {
         sd_notifyf(false, "READY=1\nSTATUS=Serving %s", m->layout->base);
-}
-
-/* ---- a single pass ---- */
-
-/* Over when nothing is under way and the jobs have been asked about; what those answers caused has been done too, since that is under way as well. */
-bool manager_pass_is_over(const Manager *m) {
-        return machine_is_idle(m->machine) && machine_has_polled(m->machine);
 }
 
 /* ---- reload ---- */

@@ -34,52 +34,96 @@ int manager_order(
         return error_set(e, UOW_E_INVALID, "there is no order \"%s\"", order);
 }
 
-/* A request is removed only when what it caused is durable: a crash before that has it carried out once more, which its state then refuses or bears. */
-typedef struct Carried {
+/*
+ * A request is removed only when what it caused is durable: a crash before that has it carried out once more, which its state
+ * then refuses or bears. Until then it lies in the folder, and another look passes it over.
+ */
+struct Carried {
         Manager *manager;
         char *file;
-} Carried;
+        struct Carried *next;
+};
+
+static struct Carried *carried_free(struct Carried *c) {
+        if (!c)
+                return NULL;
+        free(c->file);
+        free(c);
+        return NULL;
+}
+
+static bool is_carried(const Manager *m, const char *file) {
+        for (const struct Carried *c = m->carried; c; c = c->next)
+                if (streq(c->file, file))
+                        return true;
+        return false;
+}
+
+static void carried_drop(struct Carried *gone) {
+        struct Carried **c = &gone->manager->carried;
+
+        while (*c != gone)
+                c = &(*c)->next;
+        *c = gone->next;
+        carried_free(gone);
+}
 
 static void on_durable(int r, void *userdata) {
-        Carried *c = userdata;
+        struct Carried *c = userdata;
 
         if (r == 0)
                 r = requests_remove(c->manager->layout->fd[PLACE_REQUESTS], c->file);
         if (r < 0)
                 log_warning("Request %s could not be closed: %s", c->file, strerror(-r));
-        free(c->file);
-        free(c);
+        carried_drop(c);
 }
 
 static int close_request(Manager *m, const Request *request) {
-        Carried *c = malloc(sizeof(*c));
-        int r = -ENOMEM;
+        struct Carried *c = calloc(1, sizeof(*c));
+        int r;
 
-        if (c) {
-                *c = (Carried){ m, strdup(request->file) };
-                if (c->file)
-                        r = machine_after_commit(m->machine, on_durable, c);
+        if (!c)
+                return -ENOMEM;
+        c->manager = m;
+        c->file = strdup(request->file);
+        r = c->file ? machine_after_commit(m->machine, on_durable, c) : -ENOMEM;
+        if (r < 0) {
+                carried_free(c);
+                return r;
         }
-        if (r < 0 && c) {
-                free(c->file);
-                free(c);
+        c->next = m->carried;
+        m->carried = c;
+        return 0;
+}
+
+void manager_requests_done(Manager *m) {
+        struct Carried *c;
+
+        while ((c = m->carried)) {
+                m->carried = c->next;
+                carried_free(c);
         }
-        return r;
 }
 
 static int carry_out(Manager *m, const Request *request) {
+        _cleanup_free_ char *name = text_printable(request->uow ?: "", 0);
         Error e = {};
         int r;
 
         if (streq(request->order, "reload"))
-                r = manager_reload(m, &e);
+                r = manager_reload(m, &e) == 0 ? 0 : UOW_E_INVALID;
         else if (streq(request->order, "rescan"))
-                r = 0; /* whoever reads requests has just scanned */
+                r = scan_all(m->scan, &e);
         else
                 r = manager_order(m, request->order, request->uow ?: "", "request", NULL, &e);
-        if (r != 0)
+        if (r < 0) {
+                log_warning("The order to %s %s left on disk can't be carried out now: %s",
+                        request->order, name ?: "?", e.text[0] ? e.text : strerror(-r));
+                return 0; /* it stays for the next look */
+        }
+        if (r > 0)
                 log_warning("The order to %s %s left on disk is refused: %s", request->order,
-                        request->uow ?: "", e.text);
+                        name ?: "?", e.text);
         return close_request(m, request);
 }
 
@@ -90,6 +134,8 @@ void manager_requests(Manager *m) {
         Error e = {};
         int r;
 
+        if (machine_trouble(m->machine))
+                return; /* no order can be noted now */
         r = requests_read(m->layout->fd[PLACE_REQUESTS], &requests, &bad, &e);
         if (r < 0) {
                 log_warning("Orders left on disk can't be read: %s", e.text);
@@ -99,6 +145,7 @@ void manager_requests(Manager *m) {
                 log_warning("Request %s is no order of this folder's owner; it was set aside.",
                         cJSON_GetStringValue(name));
         for (size_t i = 0; r >= 0 && i < requests.n; i++)
-                r = carry_out(m, &requests.items[i]);
+                if (!is_carried(m, requests.items[i].file))
+                        r = carry_out(m, &requests.items[i]);
         requests_done(&requests);
 }

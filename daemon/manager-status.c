@@ -15,6 +15,9 @@
 /* Changes come in bursts; readers of the copy can bear this delay. */
 #define SHOW_DELAY (2 * USEC_PER_SEC)
 
+/* So many of those that can't be taken are named; `list` has the others. */
+#define ARRIVALS_MAX 100
+
 static const char *availability_word(SchedulerAvailability a) {
         static const char *const words[] = { "untried", "up", "degraded", "down" };
 
@@ -103,12 +106,13 @@ static int add_attention(cJSON *array, const char *what, const char *advice) {
 static int add_arrivals(const Manager *m, cJSON *array) {
         _cleanup_json_ cJSON *arriving = scan_arriving(m->scan);
         const cJSON *a;
+        size_t n = 0;
 
         cJSON_ArrayForEach(a, arriving) {
                 const char *reason = json_str(a, "reason");
                 cJSON *o;
 
-                if (!reason)
+                if (!reason || n++ >= ARRIVALS_MAX)
                         continue;
                 o = cJSON_CreateObject();
                 if (!o || json_set_str(o, "uow", json_str(a, "name")) < 0 ||

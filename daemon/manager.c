@@ -16,8 +16,6 @@
 #include "manager-internal.h"
 #include "text.h"
 
-#define HOUSEKEEPING_EVERY (5 * USEC_PER_MINUTE)
-
 /* ---- what comes up from below ---- */
 
 static void on_look(const char *name, void *userdata) {
@@ -51,15 +49,16 @@ static void on_complete(const char *name, const char *id, uid_t owner, void *use
         Manager *m = userdata;
         int r = machine_upload(m->machine, name, id, owner);
 
-        if (r < 0)
+        /* Why nothing can be written was said when that began. */
+        if (r < 0 && !machine_trouble(m->machine))
                 log_warning("An upload could not be taken up now: %s; the next scan tries again.",
                         strerror(-r));
 }
 
-static void on_known(Uow *u, void *userdata) {
+static void on_known(Uow *u, usec_t changed, void *userdata) {
         Manager *m = userdata;
 
-        machine_kick(m->machine, u);
+        machine_nudge(m->machine, u, changed);
 }
 
 static void on_missing(Uow *u, void *userdata) {
@@ -92,20 +91,35 @@ static void on_committed(const Uow *u, const Event *ev, void *userdata) {
 }
 
 static void on_lease_lost(void *userdata) {
-        Manager *m = userdata;
-
-        log_message(LOG_ERR, MESSAGE_ID_LEASE_LOST,
-                "Another owner has taken over %s; this daemon stops at once and leaves everything to it.",
-                m->layout->base);
-        m->exit_code = EXIT_HELD;
-        sd_event_exit(m->event, 0);
+        manager_lease_lost(userdata);
 }
 
+/* Over when nothing is under way and the jobs have been asked about; what came of that has been done too, since that was under way as well. */
 static void on_idle(void *userdata) {
         Manager *m = userdata;
 
-        if (m->options.once && manager_pass_is_over(m))
-                sd_event_exit(m->event, 0);
+        if (!m->options.once || !machine_has_polled(m->machine))
+                return;
+        if (retention_has_more(m->retention)) {
+                retention_run(m->retention);
+                if (!machine_is_idle(m->machine))
+                        return;
+        }
+        sd_event_exit(m->event, 0);
+}
+
+/* A daemon waits until it can write again; a pass leaves that to the next one. */
+static void on_broken(void *userdata) {
+        Manager *m = userdata;
+
+        if (!m->options.once)
+                return;
+        m->exit_code = EXIT_FAILURE;
+        sd_event_exit(m->event, 0);
+}
+
+static void on_changed(void *userdata) {
+        manager_show_later(userdata);
 }
 
 static void on_stopped(void *userdata) {
@@ -115,6 +129,31 @@ static void on_stopped(void *userdata) {
 }
 
 /* ---- looking ---- */
+
+/*
+ * The folders were replaced under our feet. What is in them is found by looking; but event log and lease are of the
+ * old .flowcron, so if that is another one now, all that we believe may be wrong.
+ */
+static void reopen(Manager *m) {
+        ino_t ino = m->layout->ino[PLACE_STATE];
+        dev_t dev = m->layout->dev[PLACE_STATE];
+        Error e = {};
+
+        if (layout_open(m->layout, &e) < 0)
+                return; /* the next scan says what is wrong, and tries again */
+        if (m->layout->ino[PLACE_STATE] != ino || m->layout->dev[PLACE_STATE] != dev) {
+                log_error(
+                        "%s is not the folder any more in which this daemon keeps its state; it stops, to begin anew with what is there now.",
+                        m->layout->path[PLACE_STATE]);
+                m->exit_code = EXIT_FAILURE;
+                m->foreign_state = true;
+                sd_event_exit(m->event, 0);
+                return;
+        }
+        (void)log_open(m->config->instance, m->layout->fd[PLACE_LOGS]);
+        log_notice("The instance's folders were opened anew.");
+        watch_reopen(m->watch);
+}
 
 void manager_scan(Manager *m) {
         Error e = {};
@@ -128,11 +167,10 @@ void manager_scan(Manager *m) {
                 log_notice("The instance's folders can be listed again.");
                 (void)strdup_to(&m->folder_trouble, NULL);
         }
-        if (r == -ESTALE && layout_open(m->layout, &e) >= 0) {
-                log_notice("The instance's folders were opened anew.");
-                (void)watch_reload(m->watch, m->config, &e);
-        }
-        manager_requests(m);
+        if (r == -ESTALE)
+                reopen(m);
+        if (!m->foreign_state)
+                manager_requests(m);
 }
 
 /* ---- building and tearing down ---- */
@@ -212,15 +250,26 @@ static int build_watchers(Manager *m, Error *e) {
 }
 
 static int build_machine(Manager *m, Error *e) {
-        const MachineEvents events = { on_committed, on_lease_lost, on_idle, on_stopped, m };
+        const MachineEvents events = { .committed = on_committed,
+                .changed = on_changed,
+                .broken = on_broken,
+                .lease_lost = on_lease_lost,
+                .idle = on_idle,
+                .stopped = on_stopped,
+                .userdata = m };
         MachineParts parts;
         int r;
 
         r = worker_pool_new(m->event, &m->workers);
         if (r < 0)
                 return r;
-        parts = (MachineParts){ m->event, m->config, m->layout, m->lease, m->uows, m->eventlog,
-                m->workers };
+        parts = (MachineParts){ .event = m->event,
+                .config = m->config,
+                .layout = m->layout,
+                .lease = m->lease,
+                .uows = m->uows,
+                .eventlog = m->eventlog,
+                .workers = m->workers };
         return machine_new(&parts, &events, &m->machine, e);
 }
 
@@ -263,7 +312,6 @@ static int begin(Manager *m) {
                 return r;
         retention_run(m->retention);
         machine_poll(m->machine);
-        manager_requests(m);
         manager_show_later(m);
         return 0;
 }
@@ -293,6 +341,8 @@ int manager_start(Manager *m, Error *e) {
         log_notice("flowcrond %s serves instance %s in %s", FLOWCRON_VERSION, m->config->instance,
                 m->layout->base);
         manager_say_ready(m);
+        if (m->reload_wanted)
+                (void)manager_reload(m, e);
         return 0;
 }
 
@@ -304,9 +354,14 @@ int manager_run(Manager *m) {
                 return EXIT_FAILURE;
         }
         sd_notify(false, "STOPPING=1");
-        if (m->exit_code != EXIT_HELD)
+        if (manager_owns(m))
                 manager_show(m);
         return m->exit_code;
+}
+
+/* What was known when the loop ended may be old by now. */
+bool manager_owns(const Manager *m) {
+        return m->lease && !m->lost && !m->foreign_state && lease_check(m->lease) == 0;
 }
 
 Manager *manager_free(Manager *m) {
@@ -319,12 +374,12 @@ Manager *manager_free(Manager *m) {
         retention_free(m->retention);
         scan_free(m->scan);
         watch_free(m->watch);
-        if (m->eventlog && eventlog_pending(m->eventlog) && m->exit_code != EXIT_HELD &&
-                lease_check(m->lease) == 0)
+        manager_requests_done(m);
+        if (m->eventlog && eventlog_pending(m->eventlog) && manager_owns(m))
                 (void)eventlog_commit(m->eventlog);
         eventlog_free(m->eventlog);
         uowset_free(m->uows);
-        if (m->exit_code == EXIT_HELD)
+        if (m->lost)
                 lease_free(m->lease);
         else
                 lease_release(m->lease);

@@ -43,11 +43,16 @@ typedef struct Manager {
         char *config_fault;   /* why the last reload was refused; NULL: it was not */
         char *folder_trouble; /* why the last scan failed; NULL: it did not */
         bool retention_stale; /* a clock of retention was started: look when idle */
-        bool pass_polled;     /* --once: the jobs have been asked about */
         sd_event_source *lease_timer, *housekeeping_timer, *show_timer;
         sd_event_source *signals[3];
         LeaseWatch lease_watch;
+        struct Carried *carried; /* requests whose effect is not durable yet */
+        int lease_trouble;  /* why the lease could not be renewed the last time: -errno */
+        bool reload_wanted; /* before there was anything to reload */
+        bool woken;         /* the wait for an absent owner's term is over */
         bool stopping;
+        bool lost;          /* another owner has the base folder: nothing is written any more */
+        bool foreign_state; /* .flowcron is not the folder any more that we opened */
         int exit_code;
 } Manager;
 
