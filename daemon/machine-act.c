@@ -95,8 +95,11 @@ static void act_stage(Machine *m, UowRun *run) {
 }
 
 static void act_settle(Machine *m, UowRun *run) {
-        start_errand(run, ERRAND_SETTLE, LANE_SETTLE, settle_work,
-                settle_job_new(m->parts.layout, m->parts.config, run->uow), free_settle_job,
+        SettleJob *job = settle_job_new(m->parts.layout, m->parts.config, run->uow);
+
+        if (job)
+                settle_job_know_events(job, run->seqs, run->n_seqs);
+        start_errand(run, ERRAND_SETTLE, LANE_SETTLE, settle_work, job, free_settle_job,
                 machine_settled);
 }
 
