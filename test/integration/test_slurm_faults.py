@@ -199,18 +199,23 @@ def stopped_slurmds(slurm):
 def test_what_is_not_over_is_not_filed(new, slurm):
     fc = new().start()
     slurm.hold_jobs()
-    fc.upload("patient", commands=UNTIL_GO)
+    fc.upload("patient", commands="until [ -e go ]; do sleep 0.1; echo >> data/ticks; done")
     job = fc.wait_state("patient", "queued", phase="pending")["job_id"]
     wait_polls(fc)
     assert_waits(fc, "patient")
 
     slurm.release_jobs()
     fc.wait_state("patient", "queued", phase="running")
+    wait_until((fc.work / "patient/data/ticks").exists, "the job to begin")
     slurm.run("scontrol", "suspend", job)
     wait_until(lambda: slurm.jobs("SUSPENDED") == [job], "the job to be suspended")
     wait_polls(fc)
     assert_waits(fc, "patient")
+    ticks = fc.work / "patient/data/ticks"
+    before = ticks.stat().st_size
     slurm.run("scontrol", "resume", job)
+    # The controller believes it before the node does it.
+    wait_until(lambda: ticks.stat().st_size > before, "the job to go on")
 
     with stopped_slurmds(slurm):
         go(fc, "patient")
