@@ -297,8 +297,8 @@ static int open_places(Layout *l, bool reading, Error *e) {
         for (int p = 0; p < _PLACE_MAX; p++) {
                 r = open_place(l, (Place)p, &o);
                 if (r == -ENOENT && reading && p == PLACE_STATE)
-                        return error_set(e, r, "flowcrond has never run there: there is no %s",
-                                l->path[p]);
+                        return error_set(
+                                e, r, "flowcrond has never run there: there is no %s", l->path[p]);
                 if (r < 0 && (!reading || p == PLACE_STATE))
                         return place_fault(l, (Place)p, r, e);
         }
