@@ -14,28 +14,23 @@
 #include "crashpoint.h"
 #include "fileio.h"
 #include "haul.h"
-#include "jobcopy.h"
 #include "naming.h"
 #include "stage-take.h"
 #include "text.h"
 #include "uow-view.h"
 
 RelocateJob *relocate_job_new(const Layout *l, const Config *c, const Uow *u) {
-        _cleanup_(relocate_job_freep) RelocateJob *j = calloc(1, sizeof(*j));
+        RelocateJob *j = calloc(1, sizeof(*j));
 
-        if (!j)
-                return NULL;
-        j->layout = l;
-        j->config = config_ref(c);
-        j->uow = jobcopy_uow(u);
-        return j->config && j->uow ? TAKE_PTR(j) : NULL;
+        if (j)
+                *j = (RelocateJob){ .layout = l, .config = config_ref(c), .uow = u };
+        return j;
 }
 
 RelocateJob *relocate_job_free(RelocateJob *j) {
         if (!j)
                 return NULL;
         config_free(j->config);
-        uow_free(j->uow);
         free(j);
         return NULL;
 }

@@ -8,7 +8,7 @@
 struct RelocateJob {
         const Layout *layout;
         Config *config;
-        Uow *uow;
+        const Uow *uow;
 };
 
 /** relocate_is_its_own() - whether the folder that lies under its name where it should be is it: nothing says otherwise. 1, 0, -errno. */

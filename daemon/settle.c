@@ -21,7 +21,6 @@
 #include "filing.h"
 #include "fileio.h"
 #include "haul.h"
-#include "jobcopy.h"
 #include "settle-write.h"
 #include "stage-take.h"
 #include "strv.h"
@@ -30,7 +29,7 @@
 struct SettleJob {
         const Layout *layout;
         Config *config;
-        Uow *uow;
+        const Uow *uow;
         uint64_t *seqs;
         size_t n_seqs;
 };
@@ -54,21 +53,17 @@ static void settle_done(Settle *s) {
 }
 
 SettleJob *settle_job_new(const Layout *l, const Config *c, const Uow *u) {
-        _cleanup_(settle_job_freep) SettleJob *j = calloc(1, sizeof(*j));
+        SettleJob *j = calloc(1, sizeof(*j));
 
-        if (!j)
-                return NULL;
-        j->layout = l;
-        j->config = config_ref(c);
-        j->uow = jobcopy_uow(u);
-        return j->config && j->uow ? TAKE_PTR(j) : NULL;
+        if (j)
+                *j = (SettleJob){ .layout = l, .config = config_ref(c), .uow = u };
+        return j;
 }
 
 SettleJob *settle_job_free(SettleJob *j) {
         if (!j)
                 return NULL;
         config_free(j->config);
-        uow_free(j->uow);
         free(j->seqs);
         free(j);
         return NULL;

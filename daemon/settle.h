@@ -14,7 +14,7 @@
 
 typedef struct SettleJob SettleJob;
 
-/** settle_job_new() - what the child needs to file @u, whose outcome is decided. */
+/** settle_job_new() - what the child needs to file @u, whose outcome is decided; as stage_job_new(). */
 SettleJob *settle_job_new(const Layout *l, const Config *c, const Uow *u);
 SettleJob *settle_job_free(SettleJob *j);
 DEFINE_CLEANUP(SettleJob *, settle_job_free)
@@ -33,7 +33,7 @@ void settle_job_know_events(SettleJob *j, const uint64_t *seqs, size_t n);
  */
 int settle_work(void *arg, cJSON *result, Error *e);
 
-/* What is done with a result later on; each WorkFunc takes a RelocateJob, which is made from the record. */
+/* What is done with a result later on; each WorkFunc takes a RelocateJob, which is made as stage_job_new() makes its own. */
 typedef struct RelocateJob RelocateJob;
 RelocateJob *relocate_job_new(const Layout *l, const Config *c, const Uow *u);
 RelocateJob *relocate_job_free(RelocateJob *j);

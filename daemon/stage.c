@@ -9,32 +9,27 @@
 #include "crashpoint.h"
 #include "earlier.h"
 #include "fileio.h"
-#include "jobcopy.h"
 #include "stage-take.h"
 #include "uow-name.h"
 
 struct StageJob {
         const Layout *layout;
         Config *config;
-        Uow *uow;
+        const Uow *uow;
 };
 
 StageJob *stage_job_new(const Layout *l, const Config *c, const Uow *u) {
-        _cleanup_(stage_job_freep) StageJob *j = calloc(1, sizeof(*j));
+        StageJob *j = calloc(1, sizeof(*j));
 
-        if (!j)
-                return NULL;
-        j->layout = l;
-        j->config = config_ref(c);
-        j->uow = jobcopy_uow(u);
-        return j->config && j->uow ? TAKE_PTR(j) : NULL;
+        if (j)
+                *j = (StageJob){ .layout = l, .config = config_ref(c), .uow = u };
+        return j;
 }
 
 StageJob *stage_job_free(StageJob *j) {
         if (!j)
                 return NULL;
         config_free(j->config);
-        uow_free(j->uow);
         free(j);
         return NULL;
 }

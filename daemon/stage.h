@@ -11,7 +11,7 @@
 #include "layout.h"
 #include "uow.h"
 
-/* What the child needs: a copy of the record and the configuration, since the daemon may go on; @l must stay. */
+/* What the child needs. The record is seen as it is when the child begins; it and @l must stay until then. The configuration is that of now. */
 typedef struct StageJob StageJob;
 
 StageJob *stage_job_new(const Layout *l, const Config *c, const Uow *u);

@@ -100,9 +100,16 @@ char *json_print(const cJSON *j) {
         return cJSON_PrintUnformatted(j);
 }
 
-static int write_scalar(FILE *f, const cJSON *j) {
-        _cleanup_free_ char *s = cJSON_PrintUnformatted(j);
+/* Most keys and values are shorter; a record has hundreds of them. */
+#define SCALAR_SIZE 512
 
+static int write_scalar(FILE *f, const cJSON *j) {
+        _cleanup_free_ char *large = NULL;
+        char small[SCALAR_SIZE];
+        const char *s = small;
+
+        if (!cJSON_PrintPreallocated((cJSON *)j, small, sizeof(small), false))
+                s = large = cJSON_PrintUnformatted(j);
         return s && fputs(s, f) >= 0 ? 0 : -ENOMEM;
 }
 
