@@ -13,38 +13,45 @@ static const char usage[] =
         "\n"
         "      --json  print an array of events\n";
 
-static int add_event(Table *t, const cJSON *event) {
+static int add_event(Table *t, const cJSON *event, bool attempts) {
         _cleanup_free_ char *text = event_text(event);
         char when[CLOCK_TEXT_MAX], attempt[24] = "";
         int r;
 
-        clock_format(when, json_time(event, "time"));
-        if (json_int(event, "attempt", 0) > 0)
+        if (attempts && json_int(event, "attempt", 0) > 0)
                 snprintf(attempt, sizeof(attempt), "%d", (int)json_int(event, "attempt", 0));
-        r = table_set(t, 0, STYLE_NONE, when);
+        r = table_set(t, 0, STYLE_NONE, uow_time_text(when, json_time(event, "time")));
         if (r >= 0)
                 r = table_set(t, 1, STYLE_NONE, attempt);
         if (r >= 0)
-                r = table_set(t, 2, STYLE_NONE, json_str(event, "event"));
-        if (r >= 0)
-                r = table_set(t, 3, STYLE_NONE, text);
+                r = table_set(t, 2, STYLE_NONE, text);
         return r < 0 ? r : table_end_row(t);
+}
+
+/* The first one needs no number. */
+static bool was_retried(const cJSON *events) {
+        const cJSON *event;
+
+        cJSON_ArrayForEach(event, events)
+                if (json_int(event, "attempt", 0) > 1)
+                        return true;
+        return false;
 }
 
 static int print_table(const cJSON *events) {
         static const Column columns[] = {
-                { "TIME", 25, false, false },
-                { "TRY", 3, false, true },
-                { "EVENT", 8, false, false },
-                { "WHAT", 20, true, false },
+                { .title = "TIME", .min = 19 },
+                { .title = "TRY", .min = 3, .right = true },
+                { .title = "WHAT", .min = 20, .shrinks = true, .wraps = true },
         };
+        bool attempts = was_retried(events);
         _cleanup_(table_freep) Table *t = table_new(columns, ELEMENTSOF(columns));
         const cJSON *event;
 
         if (!t)
                 return EXIT_FAILED;
         cJSON_ArrayForEach(event, events)
-                if (add_event(t, event) < 0)
+                if (add_event(t, event, attempts) < 0)
                         return EXIT_FAILED;
         if (table_rows(t) > 0)
                 table_print(t, 0);

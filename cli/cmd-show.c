@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 #include "access.h"
+#include "evidence.h"
 #include "output.h"
 #include "text.h"
 #include "uow-text.h"
@@ -8,7 +9,8 @@
 static const char usage[] =
         "usage: flowcronctl show UOW\n"
         "\n"
-        "Shows everything about one Unit of Work: where it is, why, its job, its times, its folder.\n"
+        "Shows everything about one Unit of Work: where it is, why, its job, its times, its folder; of one\n"
+        "that did not succeed also what probably happened, the last lines of its output, and what to change.\n"
         "UOW is its name, its id, or an unambiguous beginning of either.\n"
         "\n"
         "      --json  print it as an object\n"
@@ -31,8 +33,10 @@ static int run(Cli *cli, char **args) {
                 return cli_refuse(cli, &f);
         if (cli->json)
                 out_json(uow);
-        else
+        else {
                 uow_print(uow, false);
+                evidence_print(uow);
+        }
         return EXIT_DONE;
 }
 

@@ -17,11 +17,19 @@ static const char usage[] =
         "\n"
         "      --json  print an object\n";
 
+/* Of many to whom the same happened. */
+#define NAMES_SHOWN 5
+
+#define LABEL_WIDTH 13
+
 /* @label is the first column; the rest wraps under itself. */
 static void print_line(const char *label, Style style, const char *text) {
         _cleanup_free_ char *shown = out_text(text, SIZE_MAX);
+        size_t width = out_width();
 
-        printf("  %-10s %s%s%s\n", label, out_on(style), shown ?: "", out_off(style));
+        printf("  %-10s %s", label, out_on(style));
+        out_wrapped(LABEL_WIDTH, width == SIZE_MAX ? width : width - LABEL_WIDTH, shown ?: "");
+        printf("%s", out_off(style));
 }
 
 static char *since_text(const char *prefix, const cJSON *o, const char *key) {
@@ -78,7 +86,7 @@ static char *availability_text(const cJSON *s, Style *ret_style) {
         *ret_style = STYLE_NONE;
         if (streq(availability, "up")) {
                 *ret_style = STYLE_GOOD;
-                return strdup("answers");
+                return since_text("answers, last at ", s, "last_answer");
         }
         if (streq(availability, "untried"))
                 return strdup("not asked yet");
@@ -89,34 +97,91 @@ static char *availability_text(const cJSON *s, Style *ret_style) {
                 streq(availability, "down") ? "does not answer" : "answers in part", since ?: "");
 }
 
+/* The same words need no second place. */
+static bool is_said_below(const cJSON *status, const char *trouble) {
+        const cJSON *a;
+
+        cJSON_ArrayForEach(a, json_array(status, "attention"))
+                if (streq(json_str(a, "what"), trouble))
+                        return true;
+        return false;
+}
+
 static void print_scheduler(const cJSON *status) {
         const cJSON *s = json_object(status, "scheduler");
         const char *trouble = json_str(s, "trouble"), *version = json_str(s, "version"),
                    *type = json_str(s, "type") ?: "?";
-        _cleanup_free_ char *last = since_text(", last at ", s, "last_answer"), *words = NULL,
-                            *line = NULL;
+        _cleanup_free_ char *words = NULL, *line = NULL;
         Style style;
 
         words = availability_text(s, &style);
         if (!version || !startswith(version, type))
-                line = xasprintf("%s%s%s: %s%s", type, version ? " " : "", version ?: "",
-                        words ?: "?", last ?: "");
+                line = xasprintf(
+                        "%s%s%s: %s", type, version ? " " : "", version ?: "", words ?: "?");
         else
-                line = xasprintf("%s: %s%s", version, words ?: "?", last ?: "");
+                line = xasprintf("%s: %s", version, words ?: "?");
         print_line("scheduler", style, line);
-        if (trouble)
+        if (trouble && !is_said_below(status, trouble))
                 print_line("", STYLE_WARN, trouble);
 }
 
+/* "2 queued, 17 finished", in the order of the states. */
 static void print_counts(const cJSON *status) {
-        const cJSON *counts = json_object(status, "counts"), *c;
+        _cleanup_free_ char *line = NULL;
+        const cJSON *c;
 
-        putchar('\n');
-        cJSON_ArrayForEach(c, counts)
-                if (cJSON_IsNumber(c))
-                        printf("  %s%6d  %s%s\n", out_on(c->valueint > 0 ? STYLE_NONE : STYLE_DIM),
-                                c->valueint, c->string,
-                                out_off(c->valueint > 0 ? STYLE_NONE : STYLE_DIM));
+        cJSON_ArrayForEach(c, json_object(status, "counts")) {
+                char *longer;
+
+                if (!cJSON_IsNumber(c) || c->valueint == 0)
+                        continue;
+                longer = xasprintf(
+                        "%s%s%d %s", line ?: "", line ? ", " : "", c->valueint, c->string);
+                free(line);
+                line = longer;
+        }
+        print_line("holds", STYLE_NONE, line ?: "no Units of Work yet");
+}
+
+static bool same_attention(const cJSON *a, const cJSON *b) {
+        return streq(json_str(a, "what"), json_str(b, "what")) &&
+                streq(json_str(a, "advice"), json_str(b, "advice"));
+}
+
+static bool is_repeated(const cJSON *array, const cJSON *a) {
+        const cJSON *before;
+
+        cJSON_ArrayForEach(before, array) {
+                if (before == a)
+                        return false;
+                if (same_attention(before, a))
+                        return true;
+        }
+        return false;
+}
+
+/* Those to whom the same happened: "a, b, c and 17 more", new string; NULL if it is about none. */
+static char *affected(const cJSON *a) {
+        char *names = NULL;
+        int n = 0;
+
+        for (const cJSON *b = a; b; b = b->next) {
+                const char *uow = json_str(b, "uow");
+                char *longer;
+
+                if (!uow || !same_attention(a, b) || n++ >= NAMES_SHOWN)
+                        continue;
+                longer = xasprintf("%s%s%s", names ?: "", names ? ", " : "", uow);
+                free(names);
+                names = longer;
+        }
+        if (names && n > NAMES_SHOWN) {
+                char *longer = xasprintf("%s and %d more", names, n - NAMES_SHOWN);
+
+                free(names);
+                names = longer;
+        }
+        return names;
 }
 
 static void print_attention(const cJSON *status) {
@@ -128,15 +193,16 @@ static void print_attention(const cJSON *status) {
         }
         printf("\n%sNeeds attention%s\n", out_on(STYLE_WARN), out_off(STYLE_WARN));
         cJSON_ArrayForEach(a, array) {
-                const char *what = json_str(a, "what"), *uow = json_str(a, "uow");
-                _cleanup_free_ char *line = uow
-                        ? xasprintf("%s %s: %s", out_bullet(), uow, what ?: "")
-                        : xasprintf("%s %s", out_bullet(), what ?: "");
+                _cleanup_free_ char *uows = affected(a), *line = NULL;
+                const char *what = json_str(a, "what");
 
+                if (is_repeated(array, a))
+                        continue;
+                line = xasprintf("%s%s%s", uows ?: "", uows ? ": " : "", what ?: "");
                 if (line)
-                        out_paragraph(2, line);
+                        out_point(2, line);
                 if (json_str(a, "advice"))
-                        out_paragraph(6, json_str(a, "advice"));
+                        out_paragraph(4, json_str(a, "advice"));
         }
 }
 
@@ -149,9 +215,9 @@ static void print_status(const cJSON *status) {
         print_daemon(status);
         print_watch(status);
         print_scheduler(status);
+        print_counts(status);
         if (!isempty(as_of))
                 print_line("as of", STYLE_DIM, as_of);
-        print_counts(status);
         print_attention(status);
 }
 

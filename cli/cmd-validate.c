@@ -51,13 +51,8 @@ static void print_folder(const Folder *folder) {
                         folder->script.needs_conversion
                                 ? "; its DOS line endings are converted on arrival"
                                 : "");
-        cJSON_ArrayForEach(fault, folder->faults) {
-                _cleanup_free_ char *line =
-                        xasprintf("%s %s", out_bullet(), cJSON_GetStringValue(fault));
-
-                if (line)
-                        out_paragraph(2, line);
-        }
+        cJSON_ArrayForEach(fault, folder->faults)
+                out_point(2, cJSON_GetStringValue(fault));
 }
 
 /* Rules come from an instance if there is one; one that was asked for by name must be there. */

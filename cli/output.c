@@ -86,10 +86,6 @@ size_t out_height(void) {
         return n ?: 24;
 }
 
-const char *out_bullet(void) {
-        return out.utf8 ? "•" : "*";
-}
-
 const char *out_on(Style s) {
         return out.colour ? on[s] : "";
 }
@@ -171,29 +167,41 @@ char *out_text(const char *s, size_t width) {
         return TAKE_PTR(cut);
 }
 
-void out_paragraph(size_t indent, const char *s) {
+void out_wrapped(size_t indent, size_t room, const char *s) {
+        for (bool first = true; first || *s; first = false) {
+                size_t n = room == SIZE_MAX ? strlen(s) : fitting(s, room), end = n;
+
+                if (s[n]) {
+                        while (end > 0 && s[end] != ' ')
+                                end--;
+                        if (end == 0)
+                                end = n;
+                }
+                printf("%*s%.*s\n", first ? 0 : (int)indent, "", (int)end, s);
+                s += end;
+                s += strspn(s, " ");
+        }
+}
+
+static void put_paragraph(size_t indent, const char *mark, const char *s) {
         _cleanup_free_ char *text = out_text(s, SIZE_MAX);
-        size_t width = out_width(), room;
-        const char *p = text;
+        size_t width = out_width(), hang = indent + utf8_width(mark), room;
 
         if (!text)
                 return;
         if (width > PARAGRAPH_MAX && width != SIZE_MAX)
                 width = PARAGRAPH_MAX;
-        room = width == SIZE_MAX ? SIZE_MAX : width > indent + 20 ? width - indent : 20;
-        do {
-                size_t n = room == SIZE_MAX ? strlen(p) : fitting(p, room), end = n;
+        room = width == SIZE_MAX ? SIZE_MAX : width > hang + 20 ? width - hang : 20;
+        printf("%*s%s", (int)indent, "", mark);
+        out_wrapped(hang, room, text);
+}
 
-                if (p[n]) {
-                        while (end > 0 && p[end] != ' ')
-                                end--;
-                        if (end == 0)
-                                end = n;
-                }
-                printf("%*s%.*s\n", (int)indent, "", (int)end, p);
-                p += end;
-                p += strspn(p, " ");
-        } while (*p);
+void out_paragraph(size_t indent, const char *s) {
+        put_paragraph(indent, "", s);
+}
+
+void out_point(size_t indent, const char *s) {
+        put_paragraph(indent, out.utf8 ? "• " : "* ", s);
 }
 
 static void to_stderr(const char *fmt, va_list ap, const char *end) {
@@ -226,21 +234,21 @@ void out_ask(const char *fmt, ...) {
 
 /* ---- JSON ---- */
 
-void out_json(const cJSON *j) {
-        _cleanup_free_ char *text = j ? json_print_pretty(j) : NULL;
+/* For programs, but people look at it too: what would steer their terminal is escaped. */
+static void put_json(char *printed, const char *end) {
+        _cleanup_free_ char *text = printed, *shown = text ? text_json(text) : NULL;
 
-        if (text)
-                fputs(text, stdout);
+        if (shown)
+                printf("%s%s", shown, end);
         else
                 out_note("flowcronctl: %s", strerror(ENOMEM));
 }
 
-void out_json_line(const cJSON *j) {
-        _cleanup_free_ char *text = j ? json_print(j) : NULL;
+void out_json(const cJSON *j) {
+        put_json(j ? json_print_pretty(j) : NULL, "");
+}
 
-        if (text)
-                puts(text);
-        else
-                out_note("flowcronctl: %s", strerror(ENOMEM));
+void out_json_line(const cJSON *j) {
+        put_json(j ? json_print(j) : NULL, "\n");
         fflush(stdout);
 }

@@ -32,15 +32,20 @@ bool out_is_live(void);     /* it is one on which a line can be drawn over */
 bool out_can_ask(void);     /* standard input and standard error are a terminal */
 size_t out_width(void);  /* columns of the terminal; SIZE_MAX if it is none: nothing is cut then */
 size_t out_height(void); /* its lines; 24 if it is none */
-const char *out_bullet(void); /* "•" or "*" */
-const char *out_on(Style s);  /* escape sequences for standard output, or "" */
+const char *out_on(Style s); /* escape sequences for standard output, or "" */
 const char *out_off(Style s);
 
 /** out_text() - @s made printable for this terminal and at most @width columns wide ("…" marks the cut). New string; "" for NULL. */
 char *out_text(const char *s, size_t width);
 
+/** out_wrapped() - @s, printable, on lines of @room columns; each but the first has @indent spaces before it. A new line at the end. */
+void out_wrapped(size_t indent, size_t room, const char *s);
+
 /** out_paragraph() - @s on lines that fit, each with @indent spaces before it; a new line at the end. */
 void out_paragraph(size_t indent, const char *s);
+
+/** out_point() - the same of a list, with its mark. */
+void out_point(size_t indent, const char *s);
 
 /** out_note(), out_ask() - a line, or a question without line end, on standard error; made printable. */
 void out_note(const char *fmt, ...) _printf_(1, 2);
@@ -59,6 +64,7 @@ typedef struct Column {
         size_t min;   /* columns that it is not shrunk below */
         bool shrinks; /* gives way when the terminal is narrow; the last such column first */
         bool right;   /* numbers */
+        bool wraps;   /* the last column only: goes on in the next line instead of being cut */
 } Column;
 
 Table *table_new(const Column *columns, size_t n);

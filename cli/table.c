@@ -136,21 +136,30 @@ static void print_cell(const char *text, size_t width, bool right, bool last, St
                 right || last ? 0 : pad, "");
 }
 
-static void print_row(const Table *t, const size_t *widths, size_t row, bool titles) {
+static size_t last_used(const Table *t, const size_t *widths, size_t row, bool titles) {
         size_t last = 0;
-        bool first = true;
 
         for (size_t c = 0; c < t->n; c++)
                 if (widths[c] > 0 && (titles || *cell_text(t, row, c)))
                         last = c;
+        return last;
+}
+
+static void print_row(const Table *t, const size_t *widths, size_t row, bool titles) {
+        size_t last = last_used(t, widths, row, titles), indent = 0;
+
         for (size_t c = 0; c <= last; c++) {
                 const char *text = titles ? t->columns[c].title : cell_text(t, row, c);
 
                 if (widths[c] == 0)
                         continue;
-                if (!first)
+                if (indent > 0)
                         printf("%*s", GAP, "");
-                first = false;
+                if (t->columns[c].wraps && c == last && !titles) {
+                        out_wrapped(indent + GAP, widths[c], text);
+                        return;
+                }
+                indent += widths[c] + (indent > 0 ? GAP : 0);
                 print_cell(text, widths[c], t->columns[c].right, c == last,
                         titles ? STYLE_BOLD : t->cells[row * t->n + c].style);
         }

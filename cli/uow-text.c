@@ -9,6 +9,9 @@
 #include "state.h"
 #include "text.h"
 
+/* "2026-11-21 08:28:11" */
+#define TIME_SIZE 19
+
 static Style outcome_style(const char *outcome) {
         switch (outcome_from_string(outcome)) {
         case OUTCOME_SUCCEEDED:
@@ -53,7 +56,9 @@ usec_t uow_since(const cJSON *uow) {
         const char *key = "updated";
         usec_t t;
 
-        if (streq(state, "arriving") || streq(state, "uploaded"))
+        /* One that is tried again and again changes all the time, but has waited since it came. */
+        if (streq(state, "arriving") || streq(state, "uploaded") ||
+                (streq(state, "staged") && json_int(uow, "attempt", 0) <= 1))
                 key = "created";
         else if (streq(phase, "running"))
                 key = "started";
@@ -141,11 +146,20 @@ static void print_field(const char *label, const char *value) {
                 printf("  %-12s %s\n", label, text);
 }
 
+const char *uow_time_text(char buf[static CLOCK_TEXT_MAX], usec_t t) {
+        clock_format(buf, t);
+        if (strlen(buf) > TIME_SIZE) {
+                buf[strcspn(buf, "T")] = ' ';
+                buf[TIME_SIZE] = 0;
+        }
+        return buf;
+}
+
 static void print_time(const char *label, usec_t t) {
         char when[CLOCK_TEXT_MAX];
 
         if (t)
-                printf("  %-12s %s\n", label, clock_format(when, t));
+                printf("  %-12s %s\n", label, uow_time_text(when, t));
 }
 
 static void print_duration(const char *label, usec_t from, usec_t to) {
@@ -177,8 +191,12 @@ static void print_times(const cJSON *uow) {
         print_time("started", started);
         print_time("finished", finished);
         print_time("binned", json_time(uow, "soft_deleted"));
-        print_duration("waited", queued, started ? started : finished ? finished : now);
-        print_duration("ran", started, finished ? finished : now);
+        /* One that was over before it was ever seen to run waited, and ran, for a time that only its record knows. */
+        if (started)
+                print_duration("waited", queued, started);
+        else if (!finished)
+                print_duration("waits for", queued, now);
+        print_duration(finished ? "ran" : "runs for", started, finished ? finished : now);
 }
 
 static bool is_kept(const cJSON *uow) {
@@ -194,27 +212,58 @@ static void print_report(const cJSON *uow) {
                 printf("  %-12s %s/flowcron/report.txt\n", "report", path);
 }
 
-/* What whoever asks after it may want to know or do next. */
-static const char *advice(const cJSON *uow) {
+/* How to name it in an order that is to be pasted into a shell: by its id if its name would need quotes. */
+static const char *handle(const cJSON *uow) {
+        static const char plain[] =
+                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+=@:,";
+        const char *name = json_str(uow, "name"), *id = json_str(uow, "id");
+
+        if (id && (!name || name[0] == '-' || name[strspn(name, plain)]))
+                return id;
+        return name ?: "NAME";
+}
+
+static char *advice_on_result(const cJSON *uow) {
+        const char *outcome = json_str(uow, "outcome");
+
+        if (json_str(uow, "moved_to"))
+                return strdup("It went on to the next instance of the chain; ask there.");
+        if (streq(outcome, "succeeded"))
+                return NULL;
+        if (streq(outcome, "rejected"))
+                return xasprintf(
+                        "It is mended in the uploader's copy, and uploaded again; or in the folder here, and then: "
+                        "flowcronctl retry %s",
+                        handle(uow));
+        return xasprintf(
+                "More about it: flowcronctl show %s. Once more as it is: flowcronctl retry %s",
+                handle(uow), handle(uow));
+}
+
+/* What whoever asks after it may want to know or do next; new string or NULL. */
+static char *advice(const cJSON *uow) {
         switch (state_from_string(json_str(uow, "state"))) {
         case UOW_ARRIVING:
-                return "It is taken up as soon as its upload is complete: when it holds an empty folder sentinels/.";
+                return strdup(
+                        "It is taken up as soon as its upload is complete: when it holds an empty folder sentinels/.");
+        case UOW_STAGED:
+                return strdup(json_str(uow, "reason")
+                                ? "Nothing has to be done here: it is tried again by itself."
+                                : "It waits for its turn. Whether the scheduler answers: flowcronctl status");
         case UOW_FINISHED:
-                if (json_str(uow, "moved_to"))
-                        return "It went on to the next instance of the chain; ask there.";
-                return streq(json_str(uow, "outcome"), "succeeded")
-                        ? NULL
-                        : "The report says what happened and what to change. Run it once more with: flowcronctl retry";
+                return advice_on_result(uow);
         case UOW_SOFT_DELETED:
-                return "Take it out of the recycling bin with: flowcronctl restore";
+                return xasprintf("Out of the recycling bin: flowcronctl restore %s", handle(uow));
         case UOW_PURGED:
-                return "It is gone from disk; its history stays: flowcronctl history";
+                return xasprintf("It is gone from disk; its history stays: flowcronctl history %s",
+                        handle(uow));
         default:
                 return NULL;
         }
 }
 
 void uow_print(const cJSON *uow, bool brief) {
+        _cleanup_free_ char *next = brief ? advice(uow) : NULL;
         char attempt[24] = "";
 
         print_head(uow);
@@ -233,9 +282,9 @@ void uow_print(const cJSON *uow, bool brief) {
         print_field("moved to", json_str(uow, "moved_to"));
         print_field("path", json_str(uow, "path"));
         print_report(uow);
-        if (brief && advice(uow)) {
+        if (next) {
                 putchar('\n');
-                out_paragraph(2, advice(uow));
+                out_paragraph(2, next);
         }
 }
 
@@ -268,8 +317,8 @@ static char *job_text(const cJSON *e) {
 static char *ended_text(const cJSON *e) {
         const char *reason = json_str(e, "reason");
 
-        return xasprintf("outcome: %s%s%s; the result is being filed",
-                json_str(e, "outcome") ?: "?", reason ? ", " : "", reason ?: "");
+        return xasprintf(
+                "%s%s%s", json_str(e, "outcome") ?: "ended", reason ? ": " : "", reason ?: "");
 }
 
 static char *queued_text(const cJSON *e) {
@@ -283,11 +332,11 @@ char *event_text(const cJSON *e) {
 
         switch (event_type_from_string(json_str(e, "event"))) {
         case EVENT_UPLOADED:
-                return xasprintf("upload complete: %s", json_str(e, "name") ?: "?");
+                return strdup("its upload is complete");
         case EVENT_STAGED:
                 return xasprintf("staged; its script is %s", json_str(e, "script") ?: "?");
         case EVENT_SUBMITTING:
-                return xasprintf("attempt %d is being submitted", (int)json_int(e, "attempt", 0));
+                return strdup("is being submitted");
         case EVENT_DEFERRED:
                 return xasprintf("not submitted for now: %s", reason ?: "no reason was given");
         case EVENT_QUEUED:

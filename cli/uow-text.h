@@ -16,6 +16,9 @@ usec_t uow_since(const cJSON *uow);
 /** uow_is_active() here: FlowCron or the scheduler has still something to do for it, so that its time runs. */
 bool uow_runs(const cJSON *uow);
 
+/** uow_time_text() - local time to the second, "2026-11-21 08:28:11", "" for 0. Returns @buf. */
+const char *uow_time_text(char buf[static CLOCK_TEXT_MAX], usec_t t);
+
 /** uow_label() - what it is called: its name, or its id; printable, new string or NULL. */
 char *uow_label(const cJSON *uow);
 

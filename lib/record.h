@@ -30,3 +30,13 @@ int record_build(const RecordInput *in, cJSON **ret);
  * @tail: the last lines of the error output (or of the output if that is empty), raw bytes, or NULL; @tail_file its name for people
  */
 int report_build(const cJSON *record, const char *tail, const char *tail_file, char **ret);
+
+/**
+ * report_output() - the end of the output that tells most about the last attempt, for report_build()
+ * The error output, or the output if that is empty, of the part that failed. Raw bytes without NUL, and the file's name; both NULL
+ * if there is none. 0 or -ENOMEM.
+ */
+int report_output(int uowdir, const cJSON *record, char **ret_tail, char **ret_name);
+
+/** report_explanation() - of a run that did not succeed, the part of the page that says what happened and what to change. */
+int report_explanation(const cJSON *record, const char *tail, const char *tail_file, char **ret);

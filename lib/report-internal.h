@@ -7,7 +7,8 @@
  *   report.c        the page as a whole; what happened and what to change
  *   report-facts.c  when, how much, which tasks
  *   report-notes.c  what else there is to know
- *   report-tail.c   the last lines of the output
+ *   report-output.c which file has the output that tells most
+ *   report-tail.c   the last lines of it
  *   report-page.c   paragraphs, rows, wrapping
  */
 

@@ -184,3 +184,13 @@ int report_build(const cJSON *record, const char *tail, const char *tail_file, c
         r = put_all(&p, record, tail, tail_file);
         return r < 0 ? r : page_close(&p, ret);
 }
+
+int report_explanation(const cJSON *record, const char *tail, const char *tail_file, char **ret) {
+        _cleanup_(page_done) Page p;
+        int r = page_open(&p);
+
+        if (r < 0)
+                return r;
+        r = put_explanation(&p, record, tail, tail_file);
+        return r < 0 ? r : page_close(&p, ret);
+}

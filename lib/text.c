@@ -237,6 +237,33 @@ char *text_printable(const char *s, size_t max) {
         return shorter ? shorter : out;
 }
 
+char *text_json(const char *json) {
+        char *text = NULL;
+        size_t size, n;
+        FILE *f = open_memstream(&text, &size);
+
+        if (!f)
+                return NULL;
+        for (; *json; json += n) {
+                uint32_t c = 0;
+
+                n = utf8_decode(json, &c);
+                n = n > 0 ? n : 1;
+                if (c > 0xffff && is_deceptive(c))
+                        fprintf(f, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10),
+                                0xdc00 + ((c - 0x10000) & 0x3ff));
+                else if (c == 0x7f || is_deceptive(c))
+                        fprintf(f, "\\u%04x", c);
+                else
+                        fwrite(json, 1, n, f);
+        }
+        if (fclose(f) != 0) {
+                free(text);
+                return NULL;
+        }
+        return text;
+}
+
 bool streq(const char *a, const char *b) {
         return a && b ? strcmp(a, b) == 0 : a == b;
 }

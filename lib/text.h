@@ -49,6 +49,13 @@ char *text_unescape(const char *text);
  */
 char *text_printable(const char *s, size_t max);
 
+/**
+ * text_json() - the same JSON, with what text_printable() would not show written as \uXXXX within its strings
+ * JSON escapes control characters below U+0020 itself, but neither DEL, nor U+0080 to U+009F, nor direction marks. @json is what
+ * a printer made. Returns a new string, NULL only without memory.
+ */
+char *text_json(const char *json);
+
 /** streq() - string equality that takes NULL (NULL equals NULL only). */
 bool streq(const char *a, const char *b) _pure_;
 

@@ -335,11 +335,65 @@ def test_logs_of_one(instance):
     assert len(fc.ctl("logs").data) > len(lines)
 
 
+def test_show_says_why_it_failed(instance):
+    fc = instance().start()
+    fc.upload("bad", commands="echo first >&2\nprintf 'no \\033]0;x\\007movie.mrc\\n' >&2\nexit 3")
+    fc.upload("ruled", commands="cd $HOME")
+    fc.upload("good")
+    for name, outcome in (("bad", "failed"), ("ruled", "rejected"), ("good", "succeeded")):
+        fc.wait_finished(name, outcome)
+    out = fc.ctl("show", "bad", parse=False).out
+    assert "exit code 3" in out and "What to change" in out
+    assert "| first" in out and "movie.mrc" in out and "\x1b" not in out and "\x07" not in out
+    assert fc.report("bad").split("What happened")[1].split("\nWhen")[0].strip() in out
+    assert "flowcronctl retry bad" in fc.ctl("status", "bad", parse=False).out
+    out = fc.ctl("show", "ruled", parse=False).out
+    assert "cd $HOME" in out and "What to change" in out
+    assert "What happened" not in fc.ctl("show", "good", parse=False).out
+    # Not another one's, not through a link; and it is no fault that there is none.
+    record = fc.failed / "bad/flowcron/record.json"
+    record.write_bytes((fc.failed / "ruled/flowcron/record.json").read_bytes())
+    assert "What happened" not in fc.ctl("show", "bad", parse=False).out
+    record.unlink()
+    record.symlink_to(fc.failed / "ruled/flowcron/record.json")
+    answer = fc.ctl("show", "bad", parse=False)
+    assert answer.code == 0 and "exit code 3" in answer.out and "What happened" not in answer.out
+
+
+def test_status_says_a_trouble_once(instance, standin):
+    standin.set(partition_state="down")
+    fc = instance(backend=standin).start()
+    names = ["waits-a", "waits-b"]
+    for name in names:
+        fc.upload(name)
+        fc.wait_state(name, "queued", phase="pending")
+    wait_until(lambda: set(names) <= {a.get("uow") for a in fc.ctl("status").data["attention"]}, fc.trouble)
+    out = fc.ctl("status", parse=False).out
+    assert out.count("waits-") == 2 and out.count("PartitionDown") == 1
+    standin.fault("all", "down")
+    fc.upload("waits-c")
+    wait_until(lambda: fc.ctl("status").data["scheduler"]["availability"] == "down", fc.trouble)
+    wait_until(lambda: fc.show("waits-c").get("reason"), fc.trouble)
+    assert fc.ctl("status", parse=False).out.count("Slurm is not answering") == 1
+    assert "tried again by itself" in fc.ctl("status", "waits-c", parse=False).out
+
+
 def test_nothing_reaches_the_terminal_unprinted(instance):
     fc = instance().start()
-    name = b"evil\x1b]0;title\x07\xff"
-    fc.upload(name, commands="exit 3")
+    name = b"evil\x1b]0;title\x07\xff\n\xe2\x80\xaegnp.exe\xe2\x80\x8b\xc2\x9b2J\r"
+    fc.upload(name, commands="printf '\\033[2J\\302\\2332J\\342\\200\\256x\\n' >&2\nexit 3")
     fc.wait_finished(name, "failed")
-    for args in (("list",), ("show", name), ("history", name), ("status", name), ("logs", name)):
-        out = fc.ctl(*[as_bytes(a) for a in args], parse=False)
-        assert out.code == 0 and "\x1b" not in out.out + out.err and "\x07" not in out.out + out.err
+    fc.upload(name + b"2", sentinel=False)
+    wait_until(lambda: fc.list("--state", "arriving"), fc.trouble)
+
+    def harmless(text):
+        assert not [c for c in text if c in "\x1b\x07\r\u202e\u200b" or 0x7f <= ord(c) < 0xa0]
+    for args in (("list",), ("show", name), ("history", name), ("status", name), ("logs", name),
+                 ("status",), ("show", b"evil"), ("cancel", name), ("show", name + b"none")):
+        for parse in (True, False):
+            answer = fc.ctl(*[as_bytes(a) for a in args], parse=parse)
+            harmless(answer.out + answer.err)
+    harmless(fc.report(name))
+    harmless(fc.log_text())
+    harmless(fc.stderr_text())
+    assert "\u202egnp.exe" in fc.show(name)["name"]

@@ -240,6 +240,32 @@ static void test_paragraph_wraps(void **state) {
         assert_string_equal(before, after);
 }
 
+static void draw_wrapping_table(void) {
+        static const Column columns[] = {
+                { .title = "TIME", .min = 4 },
+                { .title = "WHAT", .min = 20, .shrinks = true, .wraps = true },
+        };
+        _cleanup_(table_freep) Table *t = table_new(columns, ELEMENTSOF(columns));
+
+        if (!t || table_set(t, 0, STYLE_NONE, "10:00") < 0 ||
+                table_set(t, 1, STYLE_NONE, prose) < 0 || table_end_row(t) < 0)
+                _exit(1);
+        table_print(t, 0);
+}
+
+static void test_last_column_wraps(void **state) {
+        const Screen s = { .columns = 60 };
+        char before[sizeof(prose)], after[sizeof(seen)];
+
+        (void)state;
+        on_screen(&s, draw_wrapping_table);
+        assert_true(widest() <= 60);
+        assert_non_null(strstr(seen, "10:00  one two"));
+        squeeze(prose, before);
+        squeeze(strstr(seen, "one two"), after);
+        assert_string_equal(before, after);
+}
+
 /* ---- words ---- */
 
 static void expect_state(const char *json, const char *expected) {
@@ -264,6 +290,24 @@ static void test_state_words(void **state) {
         expect_state("{}", "?");
 }
 
+static void expect_handle(const char *json, const char *expected) {
+        _cleanup_json_ cJSON *uow = cJSON_Parse(json);
+
+        assert_non_null(uow);
+        assert_string_equal(handle(uow), expected);
+}
+
+/* What is shown for pasting into a shell must mean there what it says. */
+static void test_handle_needs_no_quotes(void **state) {
+        (void)state;
+        expect_handle("{\"id\":\"1-2\",\"name\":\"cells-07_b.x\"}", "cells-07_b.x");
+        expect_handle("{\"id\":\"1-2\",\"name\":\"cells 07\"}", "1-2");
+        expect_handle("{\"id\":\"1-2\",\"name\":\"-f\"}", "1-2");
+        expect_handle("{\"id\":\"1-2\",\"name\":\"~root\"}", "1-2");
+        expect_handle("{\"id\":\"1-2\",\"name\":\"a;reboot\"}", "1-2");
+        expect_handle("{\"id\":\"1-2\"}", "1-2");
+}
+
 /* Every kind of event has words, even without the members that it should have. */
 static void test_event_words(void **state) {
         (void)state;
@@ -286,7 +330,9 @@ int main(void) {
                 cmocka_unit_test(test_table_fits),
                 cmocka_unit_test(test_colours_only_where_wanted),
                 cmocka_unit_test(test_paragraph_wraps),
+                cmocka_unit_test(test_last_column_wraps),
                 cmocka_unit_test(test_state_words),
+                cmocka_unit_test(test_handle_needs_no_quotes),
                 cmocka_unit_test(test_event_words),
         };
 

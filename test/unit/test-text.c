@@ -197,8 +197,27 @@ static void test_strings(void **state) {
         assert_string_equal(s, "7-x");
 }
 
+static void test_json(void **state _unused_) {
+        static const char *const cases[][2] = {
+                { "{\"a\": \"b\\u001b\\n\"}\n", "{\"a\": \"b\\u001b\\n\"}\n" },
+                { "\"\xc3\xa9\xe6\x95\xb0\xf0\x9f\x94\xac\"",
+                        "\"\xc3\xa9\xe6\x95\xb0\xf0\x9f\x94\xac\"" },
+                { "\"\x7f\xc2\x9b"
+                  "2J\xe2\x80\xae\"",
+                        "\"\\u007f\\u009b2J\\u202e\"" },
+                { "\"\xf3\xa0\x81\x81\"", "\"\\udb40\\udc41\"" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *text = text_json(cases[i][0]);
+
+                assert_string_equal(text, cases[i][1]);
+        }
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_json),
                 cmocka_unit_test(test_utf8_valid),
                 cmocka_unit_test(test_utf8_cut),
                 cmocka_unit_test(test_error_is_cut_at_a_character),
