@@ -234,21 +234,22 @@ void out_ask(const char *fmt, ...) {
 
 /* ---- JSON ---- */
 
-/* For programs, but people look at it too: what would steer their terminal is escaped. */
-static void put_json(char *printed, const char *end) {
-        _cleanup_free_ char *text = printed, *shown = text ? text_json(text) : NULL;
-
-        if (shown)
-                printf("%s%s", shown, end);
+static void put_json(const char *text, const char *end) {
+        if (text)
+                printf("%s%s", text, end);
         else
                 out_note("flowcronctl: %s", strerror(ENOMEM));
 }
 
 void out_json(const cJSON *j) {
-        put_json(j ? json_print_pretty(j) : NULL, "");
+        _cleanup_free_ char *text = j ? json_print_pretty(j) : NULL;
+
+        put_json(text, "");
 }
 
 void out_json_line(const cJSON *j) {
-        put_json(j ? json_print(j) : NULL, "\n");
+        _cleanup_free_ char *line = j ? json_print(j) : NULL, *text = line ? text_json(line) : NULL;
+
+        put_json(text, "\n");
         fflush(stdout);
 }

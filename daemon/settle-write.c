@@ -12,9 +12,6 @@
 #include "record.h"
 #include "text.h"
 
-/* Fifteen lines are shown; more than this of them nobody needs. */
-#define TAIL_SIZE ((size_t)64 * 1024)
-
 #define RECORD_SIZE_MAX ((size_t)16 * 1024 * 1024)
 
 static int collect_event(const Event *ev, void *userdata) {
@@ -43,98 +40,12 @@ static int history(const SettleTexts *t, cJSON **ret) {
         return r;
 }
 
-/* The end of a regular file, or -errno; "" if it has nothing but white space. */
-static int read_end(int dirfd, const char *name, char **ret) {
-        _cleanup_close_ int fd =
-                openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-        _cleanup_free_ char *text = NULL;
-        struct stat st;
-        size_t size = 0;
-
-        if (fd < 0 || fstat(fd, &st) < 0)
-                return -errno;
-        if (!S_ISREG(st.st_mode))
-                return -EINVAL;
-        text = malloc(TAIL_SIZE + 1);
-        if (!text)
-                return -ENOMEM;
-        if (st.st_size > (off_t)TAIL_SIZE && lseek(fd, -(off_t)TAIL_SIZE, SEEK_END) < 0)
-                return -errno;
-        while (size < TAIL_SIZE) {
-                ssize_t n = read(fd, text + size, TAIL_SIZE - size);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n <= 0)
-                        break;
-                size += (size_t)n;
-        }
-        for (size_t i = 0; i < size; i++)
-                if (!text[i])
-                        text[i] = ' ';
-        text[size] = 0;
-        if (text[strspn(text, " \t\r\n")] == 0)
-                text[0] = 0;
-        *ret = TAKE_PTR(text);
-        return 0;
-}
-
-/* 1 taken, 0 nothing there, -ENOMEM. */
-static int try_output(
-        int uowdir, const char *job, const char *suffix, char **ret_tail, char **ret_name) {
-        _cleanup_free_ char *name = xasprintf("slurm-%s.%s", job, suffix), *text = NULL;
-        int r;
-
-        if (!name)
-                return -ENOMEM;
-        if (strchr(name, '/'))
-                return 0;
-        r = read_end(uowdir, name, &text);
-        if (!text || !text[0])
-                return r == -ENOMEM ? r : 0;
-        *ret_tail = TAKE_PTR(text);
-        *ret_name = TAKE_PTR(name);
-        return 1;
-}
-
-/* The job whose output tells most: the further job or the task that failed, else the job itself. */
-static const char *telling_job(const Uow *u, const cJSON *job) {
-        const char *further = json_str(job, "failed_job");
-        const cJSON *tasks = json_array(job, "tasks");
-        const char *task = tasks ? json_str(tasks->child, "job_id") : NULL;
-
-        if (further)
-                return further;
-        return task && strchr(task, '_') ? task : u->job_id;
-}
-
-int settle_tail(int uowdir, const Uow *u, const cJSON *job, char **ret_tail, char **ret_name) {
-        const char *jobs[] = { telling_job(u, job), u->job_id };
-        int r = 0;
-
-        *ret_tail = *ret_name = NULL;
-        for (size_t i = 0; i < ELEMENTSOF(jobs) && r == 0; i++) {
-                if (!jobs[i])
-                        continue;
-                r = try_output(uowdir, jobs[i], "err", ret_tail, ret_name);
-                if (r == 0)
-                        r = try_output(uowdir, jobs[i], "out", ret_tail, ret_name);
-        }
-        return r < 0 ? r : 0;
-}
-
-static const cJSON *last_job(const cJSON *record) {
-        const cJSON *attempts = json_array(record, "attempts");
-
-        return json_object(cJSON_GetArrayItem(attempts, cJSON_GetArraySize(attempts) - 1), "job");
-}
-
 static int make_report(const SettleTexts *t, const cJSON *record, char **ret) {
         _cleanup_free_ char *tail = NULL, *name = NULL;
         int r = 0;
 
         if (t->uow->outcome != OUTCOME_SUCCEEDED)
-                r = settle_tail(t->uowdir, t->uow, last_job(record), &tail, &name);
+                r = report_output(t->uowdir, record, &tail, &name);
         return r < 0 ? r : report_build(record, tail, name, ret);
 }
 

@@ -24,8 +24,5 @@ int settle_write(const SettleTexts *t, Error *e);
 /** settle_resume() - if the record is of an interrupted filing of this attempt, take its lists over. 0 or -errno. */
 int settle_resume(int ours, const Uow *u, Filing *f);
 
-/** settle_tail() - the end of the job's error output, or of its output if that is empty; raw bytes without NUL. Both NULL if there is none. 0 or -ENOMEM. */
-int settle_tail(int uowdir, const Uow *u, const cJSON *job, char **ret_tail, char **ret_name);
-
 /** settle_remove_sentinels() - sentinels/ of the open folder; what others put there goes to @ours (flowcron/). 0 or -errno. */
 int settle_remove_sentinels(int uowdir, int ours);

@@ -154,7 +154,7 @@ char *json_print_pretty(const cJSON *j) {
                 r = -ENOMEM;
         if (fclose(f) != 0 || r < 0)
                 return NULL;
-        return TAKE_PTR(s);
+        return text_json(s);
 }
 
 static const cJSON *member(const cJSON *o, const char *key) {

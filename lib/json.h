@@ -31,7 +31,7 @@ int json_parse(const char *data, size_t size, cJSON **ret, Error *e);
 /** json_print() - compact text, new string; NULL without memory. */
 char *json_print(const cJSON *j);
 
-/** json_print_pretty() - indented by two spaces, with a newline at the end. */
+/** json_print_pretty() - indented by two spaces, with a newline at the end; for eyes too, so as text_json() makes it. */
 char *json_print_pretty(const cJSON *j);
 
 /** json_str() - the string member @key of @o, or NULL; owned by @o. */

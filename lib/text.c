@@ -237,7 +237,16 @@ char *text_printable(const char *s, size_t max) {
         return shorter ? shorter : out;
 }
 
+static void put_escaped(FILE *f, uint32_t c) {
+        if (c > 0xffff)
+                fprintf(f, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10),
+                        0xdc00 + ((c - 0x10000) & 0x3ff));
+        else
+                fprintf(f, "\\u%04x", c);
+}
+
 char *text_json(const char *json) {
+        const char *plain = json; /* what need not be changed begins here */
         char *text = NULL;
         size_t size, n;
         FILE *f = open_memstream(&text, &size);
@@ -249,14 +258,13 @@ char *text_json(const char *json) {
 
                 n = utf8_decode(json, &c);
                 n = n > 0 ? n : 1;
-                if (c > 0xffff && is_deceptive(c))
-                        fprintf(f, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10),
-                                0xdc00 + ((c - 0x10000) & 0x3ff));
-                else if (c == 0x7f || is_deceptive(c))
-                        fprintf(f, "\\u%04x", c);
-                else
-                        fwrite(json, 1, n, f);
+                if (c != 0x7f && !is_deceptive(c))
+                        continue;
+                fwrite(plain, 1, (size_t)(json - plain), f);
+                put_escaped(f, c);
+                plain = json + n;
         }
+        fputs(plain, f);
         if (fclose(f) != 0) {
                 free(text);
                 return NULL;
