@@ -58,6 +58,7 @@ void log_close(void) {
         logger.file = safe_close(logger.file);
         logger.dir = safe_close(logger.dir);
         logger.name[0] = 0;
+        logger.file_failed = false;
 }
 
 static void file_name(char name[static LOG_NAME_MAX], usec_t now) {
