@@ -38,7 +38,7 @@ static int parse_words(Cli *cli, const char *state, const char *outcome, ListFil
         return CLI_GO_ON;
 }
 
-static int print_table(const cJSON *uows) {
+static int print_table(const cJSON *uows, const ListFilter *filter) {
         _cleanup_(table_freep) Table *t = uow_table();
         usec_t now = clock_now();
         const cJSON *uow;
@@ -51,7 +51,9 @@ static int print_table(const cJSON *uows) {
         if (table_rows(t) > 0)
                 table_print(t, 0);
         else
-                out_note("There is no such Unit of Work.");
+                out_note(filter->state == UOW_NEW && filter->outcome == OUTCOME_NONE
+                                ? "There are no Units of Work."
+                                : "There are no such Units of Work.");
         return EXIT_DONE;
 }
 
@@ -80,7 +82,7 @@ static int run(Cli *cli, char **args) {
         if (r != 0)
                 return cli_refuse(cli, &f);
         if (!cli->json)
-                return print_table(uows);
+                return print_table(uows, &filter);
         out_json(uows);
         return EXIT_DONE;
 }

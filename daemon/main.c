@@ -109,8 +109,13 @@ static int parse_arguments(int argc, char **argv, Arguments *a) {
         return -1;
 }
 
-static int fail(const char *instance, int code, const Error *e, int r) {
-        (void)log_open(instance ?: "default", -1);
+/* The configuration can't tell the name: it is what is at fault. */
+static int fail(const ManagerOptions *o, int code, const Error *e, int r) {
+        const char *path = o->config_path, *slash = path ? strrchr(path, '/') : NULL,
+                   *name = slash ? slash + 1 : path;
+        _cleanup_free_ char *file = name ? strndup(name, strcspn(name, ".")) : NULL;
+
+        (void)log_open(o->instance ?: file ?: "default", -1);
         log_error("%s", e->text[0] ? e->text : strerror(r < 0 ? -r : EINVAL));
         log_close();
         return code;
@@ -136,7 +141,7 @@ int main(int argc, char **argv) {
                 return r;
         r = manager_new(&a.manager, &m, &e);
         if (r != 0)
-                return fail(a.manager.instance,
+                return fail(&a.manager,
                         r == UOW_E_INVALID || r == -ENOENT ? EXIT_CONFIG : EXIT_FAILURE, &e, r);
         if (a.check)
                 return check_config(m);

@@ -2,9 +2,7 @@
 
 #include "settle-write.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "crashpoint.h"
 #include "eventlog.h"
