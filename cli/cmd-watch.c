@@ -62,7 +62,7 @@ static void draw(View *v) {
         if (!v->caught_up)
                 return;
         printf("\x1b[H\x1b[J%s%s%s  %s   Ctrl-C ends\n\n", out_on(STYLE_BOLD), "flowcron watch",
-                out_off(STYLE_BOLD), clock_format(when, clock_now()));
+                out_off(STYLE_BOLD), uow_time_text(when, clock_now()));
         draw_table(v, height > 6 ? height - 5 : 1);
         fflush(stdout);
 }

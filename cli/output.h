@@ -64,7 +64,9 @@ typedef struct Column {
         size_t min;   /* columns that it is not shrunk below */
         bool shrinks; /* gives way when the terminal is narrow; the last such column first */
         bool right;   /* numbers */
-        bool wraps;   /* the last column only: goes on in the next line instead of being cut */
+        unsigned
+                spare; /* where even that is too wide, the column with the highest is left out; 0: stays */
+        bool wraps; /* the last column only: goes on in the next line instead of being cut */
 } Column;
 
 Table *table_new(const Column *columns, size_t n);

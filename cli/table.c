@@ -2,7 +2,7 @@
 
 /*
  * Tables that fit the terminal: a column is as wide as its widest cell; where that is too much, the columns that may shrink give way, the
- * widest first, down to their minimum. Where output is no terminal, nothing is cut.
+ * widest first, down to their minimum, and then those that can be spared are left out. Where output is no terminal, nothing is cut.
  */
 
 #include <stdint.h>
@@ -166,11 +166,34 @@ static void print_row(const Table *t, const size_t *widths, size_t row, bool tit
         putchar('\n');
 }
 
+/* What goes first; t->n if all the others are needed. */
+static size_t most_spare(const Table *t, const size_t *widths) {
+        size_t best = t->n;
+
+        for (size_t c = 0; c < t->n; c++)
+                if (widths[c] > 0 && t->columns[c].spare > 0 &&
+                        (best == t->n || t->columns[c].spare > t->columns[best].spare))
+                        best = c;
+        return best;
+}
+
+static void fit_columns(const Table *t, size_t *widths, size_t available) {
+        size_t natural[COLUMNS_MAX], c;
+
+        memcpy(natural, widths, sizeof(natural));
+        shrink(t, widths, available);
+        while (total(t, widths) > available && (c = most_spare(t, natural)) < t->n) {
+                natural[c] = 0;
+                memcpy(widths, natural, sizeof(natural));
+                shrink(t, widths, available);
+        }
+}
+
 void table_print(const Table *t, size_t max) {
-        size_t widths[COLUMNS_MAX], rows = max > 0 && max < t->rows ? max : t->rows;
+        size_t widths[COLUMNS_MAX] = {}, rows = max > 0 && max < t->rows ? max : t->rows;
 
         natural_widths(t, rows, widths);
-        shrink(t, widths, out_width());
+        fit_columns(t, widths, out_width());
         print_row(t, widths, 0, true);
         for (size_t r = 0; r < rows; r++)
                 print_row(t, widths, r, false);

@@ -95,12 +95,12 @@ enum {
 };
 
 static const Column list_columns[_COLUMN_MAX] = {
-        [COLUMN_NAME] = { "NAME", 14, true, false },
-        [COLUMN_STATE] = { "STATE", 8, false, false },
-        [COLUMN_JOB] = { "JOB", 6, true, false },
-        [COLUMN_SINCE] = { "SINCE", 5, false, false },
-        [COLUMN_FOR] = { "FOR", 5, false, false },
-        [COLUMN_REASON] = { "REASON", 8, true, false },
+        [COLUMN_NAME] = { .title = "NAME", .min = 14, .shrinks = true },
+        [COLUMN_STATE] = { .title = "STATE", .min = 8 },
+        [COLUMN_JOB] = { .title = "JOB", .min = 6, .shrinks = true, .spare = 2 },
+        [COLUMN_SINCE] = { .title = "SINCE", .min = 5, .spare = 1 },
+        [COLUMN_FOR] = { .title = "FOR", .min = 5, .spare = 3 },
+        [COLUMN_REASON] = { .title = "REASON", .min = 8, .shrinks = true },
 };
 
 Table *uow_table(void) {
