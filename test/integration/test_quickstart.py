@@ -85,7 +85,10 @@ def test_builds_where_it_may(root_dir):
     assert f"Building in {place.home}/flowcron-quickstart/build" in out
     owned_folder(place.tree / "build", USER)
     assert f"Building in {place.tree}/build" in place.run()[0]
+    cache = owned_folder(place.home / "else where", USER) / "CMakeCache.txt"
+    cache.write_text("CMAKE_HOME_DIRECTORY:INTERNAL=/another/copy\n")
     out, _ = place.run(FLOWCRON_BUILD=f"{place.home}/else where")
+    assert not cache.exists()
     assert f"Building in {place.home}/else where" in out
     _, err = place.run(FLOWCRON_BUILD="/proc/nowhere", code=1)
     assert "FLOWCRON_BUILD" in err
