@@ -92,7 +92,7 @@ static const char *advice_on(const Uow *u) {
                 return "Nothing has to be done: it is adopted if it is found, and submitted again once that is safe.";
         switch (u->state) {
         case UOW_UPLOADED:
-                return "It is taken over as soon as nothing is in the way any more.";
+                return NULL; /* its trouble ends with the command that mends it */
         case UOW_STAGED:
                 return "It is tried again by itself; if it is not wanted any more: `flowcronctl cancel NAME`.";
         default:
