@@ -24,6 +24,8 @@ static void trouble(UowRun *run, int r, const Error *e, const char *what) {
         bool news;
         Error text;
 
+        if (r == -EOWNERDEAD)
+                (void)machine_look(run->machine); /* a worker saw it first: stop at once */
         settle_text(&text, r, e, what);
         news = !streq(run->trouble, text.text);
         machine_pause(run, text.text);

@@ -31,7 +31,7 @@ static int on_stop(sd_event_source *s _unused_, const struct signalfd_siginfo *s
         m->stopping = true;
         log_notice("Asked to stop by %s; jobs go on and are found again at the next start.",
                 si->ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
-        sd_notify(false, "STOPPING=1");
+        sd_notifyf(false, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64, patience + 10 * USEC_PER_SEC);
         machine_stop(m->machine);
         return sd_event_add_time(m->event, NULL, CLOCK_BOOTTIME, clock_boottime() + patience, 0,
                 on_patience_over, m);
@@ -213,6 +213,7 @@ void manager_say_ready(Manager *m) {
 
 static int load_again(Manager *m, Config **ret, Error *e) {
         _cleanup_(config_freep) Config *c = NULL;
+        _cleanup_(layout_freep) Layout *l = NULL;
         const char *key;
         int r;
 
@@ -224,6 +225,9 @@ static int load_again(Manager *m, Config **ret, Error *e) {
                 return error_set(e, UOW_E_INVALID,
                         "%s: %s can't be changed while flowcrond runs; restart it", m->config_path,
                         key);
+        /* The folders stay as they are, but where a chain leads to may have changed: not back into this instance. */
+        if (layout_new(c, &l, e) < 0)
+                return error_prefix(e, UOW_E_INVALID, "%s", m->config_path);
         *ret = TAKE_PTR(c);
         return 0;
 }

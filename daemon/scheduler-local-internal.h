@@ -291,7 +291,7 @@ void local_jobs_start(Local *l);
 
 /* scheduler-local-order.c */
 void local_orders_carry_out(Local *l);
-/** local_orders_withdraw() - answer every submission that waits as put off */
+/** local_orders_withdraw() - answer what waits, submissions as put off; not orders to cancel */
 void local_orders_withdraw(Local *l);
 
 /* scheduler-local.c */

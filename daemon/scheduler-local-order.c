@@ -190,7 +190,7 @@ void local_orders_withdraw(Local *l) {
 
         for (o = TAILQ_FIRST(&l->orders); o; o = next) {
                 next = TAILQ_NEXT(o, entry);
-                if (o->kind != LOCAL_SUBMIT)
+                if (o->kind == LOCAL_CANCEL)
                         continue;
                 TAILQ_REMOVE(&l->orders, o, entry);
                 answer_only(l, o, "flowcrond was stopped before it was submitted");

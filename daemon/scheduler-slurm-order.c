@@ -235,8 +235,8 @@ void slurm_withdraw(Scheduler *scheduler) {
         Op *op;
 
         TAILQ_FOREACH(op, &s->ops, entry)
-        if (op->kind == OP_SUBMIT && !op->command && !op->later)
-                (void)fail_later(op, "flowcrond was stopped before it was submitted", -ECANCELED);
+        if ((op->kind == OP_SUBMIT || op->kind == OP_RELEASE) && !op->command && !op->later)
+                (void)fail_later(op, "flowcrond was stopped before it could be done", -ECANCELED);
 }
 
 /* Takes @argv in any case. */

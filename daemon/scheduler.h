@@ -101,8 +101,8 @@ DEFINE_CLEANUP(Scheduler *, scheduler_free)
 int scheduler_submit(Scheduler *s, Uow *u);
 
 /**
- * scheduler_withdraw() - begin no submission any more: each that was not begun yet (because the
- * environment is not there) is answered as SUBMIT_DEFERRED, from the loop
+ * scheduler_withdraw() - begin no submission and no release any more: each that was not begun yet
+ * (because the environment is not there) is answered as put off, from the loop
  */
 void scheduler_withdraw(Scheduler *s);
 

@@ -420,6 +420,7 @@ static void test_state_replaced(void **state) {
 
 static void test_reload(void **state) {
         Fixture *f = *state;
+        _cleanup_free_ char *chain = NULL;
         _cleanup_json_ cJSON *status = NULL;
         Error e = {};
 
@@ -430,6 +431,11 @@ static void test_reload(void **state) {
         assert_int_equal(f->manager->config->retention.purge_after, 0);
         status = manager_status(f->manager);
         assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(status, "attention")), 1);
+        /* A success would come round for ever. */
+        chain = xasprintf("chain: {to: %s/UploadedFiles}\n", f->base);
+        configure(f, chain);
+        assert_int_equal(manager_reload(f->manager, &e), UOW_E_INVALID);
+        assert_string_equal(f->manager->config->chain.to, "");
         configure(f, "retention: {purge_after: 3d}\nwatch: {mode: poll}\n");
         assert_int_equal(manager_reload(f->manager, &e), 0);
         assert_int_equal(f->manager->config->retention.purge_after, 3 * USEC_PER_DAY);
