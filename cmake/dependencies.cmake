@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # The libraries, each with the lowest version relied on: those of RHEL 8 and its EPEL. README.md repeats this table.
 find_package(PkgConfig REQUIRED)
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
 pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd>=239)
 pkg_check_modules(CJSON REQUIRED IMPORTED_TARGET libcjson>=1.7.14)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1>=0.1.7)

@@ -7,6 +7,7 @@
 
 #include "machine-internal.h"
 
+#include <malloc.h>
 #include <string.h>
 
 #include "log.h"
@@ -247,6 +248,8 @@ static void on_polled(void *userdata) {
         Machine *m = userdata;
 
         tell_health(m);
+        /* Answers about thousands of jobs are megabytes, which would stay with us, and be copied for each worker. */
+        malloc_trim(0);
         machine_arm_poll(m);
         machine_turn(m);
 }
