@@ -121,6 +121,12 @@ static int fail(const ManagerOptions *o, int code, const Error *e, int r) {
         return code;
 }
 
+/* What another start would meet again, until somebody mends the file or gives another: no use in trying. */
+static bool is_config_fault(int r) {
+        return r == UOW_E_INVALID || r == -ENOENT || r == -ENOTDIR || r == -EACCES ||
+                r == -EINVAL || r == -EFBIG;
+}
+
 static int check_config(const Manager *m) {
         bool there = access(m->config->base, F_OK) == 0;
 
@@ -141,8 +147,7 @@ int main(int argc, char **argv) {
                 return r;
         r = manager_new(&a.manager, &m, &e);
         if (r != 0)
-                return fail(&a.manager,
-                        r == UOW_E_INVALID || r == -ENOENT ? EXIT_CONFIG : EXIT_FAILURE, &e, r);
+                return fail(&a.manager, is_config_fault(r) ? EXIT_CONFIG : EXIT_FAILURE, &e, r);
         if (a.check)
                 return check_config(m);
         (void)log_open(m->config->instance, -1);

@@ -42,7 +42,7 @@ def owner(path):
 def attention(fc, name):
     """What `status` says about it, None if nothing."""
     found = [a for a in fc.ctl("status").data["attention"] if a.get("uow") == name]
-    return f"{found[0]['what']} {found[0].get('advice', '')}" if found else None
+    return found[0]["what"] if found else None
 
 
 def command_in(text):
