@@ -699,17 +699,22 @@ static void test_lease_lost_before_commit(void **state) {
         assert_true(machine_trouble(f->machine) < 0);
 }
 
-/* A worker that waited in its lane looks for itself. */
+/* Work that waited in its lane looks for itself when it begins. */
 static void test_lease_lost_while_staging(void **state) {
         Fixture *f = *state;
-        Uow *u = arrive(f, "u");
+        char name[8];
 
-        while (!run_of(u)->errand && !f->lost) {
-                lose_lease(f);
-                turn_once(f);
+        for (int i = 0; i < 8; i++) {
+                snprintf(name, sizeof(name), "u%d", i);
+                arrive(f, name);
         }
+        while (f->machine->errands < 8)
+                turn_once(f);
+        lose_lease(f);
         turn(f);
-        assert_true(is_at(f, PLACE_UPLOADED, "u"));
+        assert_int_equal(f->lost, 1);
+        assert_true(is_at(f, PLACE_UPLOADED, "u6") && is_at(f, PLACE_UPLOADED, "u7"));
+        assert_false(is_at(f, PLACE_UPLOADED, "u7/sentinels/flowcron"));
         assert_int_equal(fake.submits, 0);
 }
 
