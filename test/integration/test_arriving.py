@@ -10,7 +10,7 @@ import pytest
 
 from support.common import wait_until
 from support.instance import listing
-from support.jobs import wait_job
+from support.jobs import wait_job, wait_polls
 from support.units import as_bytes, script
 
 LONG = "1h"  # an interval that never comes to pass in a test
@@ -82,8 +82,7 @@ def test_sentinels_that_is_no_folder_is_none(instance, make):
 
 def test_what_else_lies_in_uploaded_files(instance, root_dir):
     fc = instance()
-    hidden = fc.upload("hidden")
-    os.rename(hidden, as_bytes(fc.uploaded) + b"/.hidden")
+    fc.upload(".hidden")
     elsewhere = root_dir / "elsewhere"
     elsewhere.mkdir()
     real = fc.upload("real")
@@ -132,8 +131,7 @@ def test_watch_modes(instance, watch):
     # At once; with the sentinel later; renamed into place; and after the first was noticed.
     fc.upload("whole")
     late = fc.upload("late", sentinel=False)
-    hidden = fc.upload("to be renamed")
-    os.rename(hidden, as_bytes(fc.uploaded) + b"/.x")
+    fc.upload(".x")
     wait_until(lambda: "late" in arriving(fc), "late to be seen")
     os.rename(as_bytes(fc.uploaded) + b"/.x", as_bytes(fc.uploaded) + b"/renamed")
     os.mkdir(late + b"/data/more")
@@ -333,8 +331,7 @@ def test_moved_within_the_instance_by_hand(instance):
     assert listing(fc.analysed) == [b"new name"]
 
 
-@pytest.mark.parametrize("which", ["analysed", "work", "uploaded", "base"])
-def test_an_instance_folder_away_is_no_conclusion(instance, standin, which):
+def test_an_instance_folder_away_is_no_conclusion(instance, standin):
     """A file system that is not mounted takes no Unit of Work away."""
     standin.set(mode="norun")
     fc = instance(backend=standin).start()
@@ -343,21 +340,18 @@ def test_an_instance_folder_away_is_no_conclusion(instance, standin, which):
     standin.end(wait_job(fc, "result"))
     fc.wait_finished("result")
     queued = wait_job(fc, "queued")
-    folder = getattr(fc, which)
-    away = folder.with_name("away")
-    polls = len(standin.calls("squeue"))
-    os.rename(folder, away)
-    wait_until(lambda: len(standin.calls("squeue")) >= polls + 3, "a few polls")
-    os.rename(away, folder)
-    looked_at = len(standin.calls("squeue"))
-    wait_until(lambda: len(standin.calls("squeue")) >= looked_at + 2, "a few polls")
-    assert fc.show("result")["state"] == "finished"
-    assert fc.show("queued")["state"] == "queued"
-    assert standin.truth("cancel") == []
-    fc.upload("later")
-    standin.end(wait_job(fc, "later"))
+    for which in ("analysed", "work", "uploaded", "base"):
+        folder = getattr(fc, which)
+        away = folder.with_name("away")
+        os.rename(folder, away)
+        wait_polls(standin, 1)
+        os.rename(away, folder)
+        wait_polls(standin, 1)
+        assert fc.show("result")["state"] == "finished", which
+        assert fc.show("queued")["state"] == "queued", which
+        assert standin.truth("cancel") == [], which
+        fc.upload(f"later-{which}")
+        standin.end(wait_job(fc, f"later-{which}"))
+        fc.wait_finished(f"later-{which}")
     standin.end(queued)
-    fc.wait_finished("later")
     fc.wait_finished("queued")
-
-

@@ -88,7 +88,28 @@ def snapshot(fc):
             {k: v for k, v in fc.folders().items() if k != "status"})
 
 
-def test_a_refusal_changes_nothing(zoo, standin):
+def check_names(zoo):
+    """By id, by name, by a beginning of either that is one's own."""
+    assert zoo.show(zoo.ids["pending"])["name"] == "pending"
+    assert zoo.show(zoo.ids["pending"][:13])["name"] == "pending"
+    assert zoo.show("pend")["name"] == "pending"
+    answer = zoo.ctl("show", "r")
+    assert answer.code == 4 and answer.data["error"] == "ambiguous"
+    said = json.dumps(answer.data)
+    assert "running" in said and "rejected" in said and "pending" not in said
+    answer = zoo.ctl("cancel", "r")
+    assert answer.code == 4 and zoo.show("running")["state"] == "queued"
+    assert "rejected" in zoo.ctl("cancel", "r", parse=False).err
+    # A whole name goes before a longer one that begins so.
+    zoo.upload("pend", sentinel=False)
+    wait_until(lambda: zoo.show("pend")["name"] == "pend", "it to be seen")
+    # A name means the newest that is not purged; the purged one is found when there is no other.
+    assert zoo.show("purged")["state"] == "purged"
+
+
+def test_names_and_refusals(zoo, standin):
+    """A refusal changes nothing."""
+    check_names(zoo)
     before = snapshot(zoo)
     log = len(standin.truth())
     for order, allowed in ALLOWED.items():
@@ -110,10 +131,14 @@ def test_a_refusal_changes_nothing(zoo, standin):
 
 
 def test_cancel(zoo, standin):
+    answer = zoo.ctl("cancel", "pending")
+    assert answer.code == 0 and answer.data["id"] == zoo.ids["pending"]
+    answer = zoo.ctl("cancel", "nobody", "running", "finished", "staged")
+    assert answer.code in (4, 5)
+    errors = {a.get("uow"): a["error"] for a in answer.data if "error" in a}
+    assert errors == {"nobody": "not-found", "finished": "state"}
+    assert {a["id"] for a in answer.data if "id" in a} == {zoo.ids[n] for n in ("running", "staged")}
     for name in ("staged", "pending", "running"):
-        answer = zoo.ctl("cancel", name)
-        assert answer.code == 0, answer
-        assert answer.data["id"] == zoo.ids[name]
         uow = zoo.wait_finished(name, "cancelled")
         assert (uow["cause"], uow["reason"].split(" before")[0]) == ("cancelled",
                                                                      "cancelled by order")
@@ -165,36 +190,6 @@ def test_purge(zoo, standin):
     listed = {u["name"] for u in zoo.list()}
     assert not listed & {"finished", "failed", "rejected", "bin"}
     assert {"finished", "failed", "rejected", "bin"} <= {u["name"] for u in zoo.list("--all")}
-
-
-def test_several_at_once(zoo):
-    answer = zoo.ctl("cancel", "pending", "nobody", "running", "finished", "staged")
-    assert answer.code in (4, 5)
-    errors = {a.get("uow"): a["error"] for a in answer.data if "error" in a}
-    assert errors == {"nobody": "not-found", "finished": "state"}
-    assert {a["id"] for a in answer.data if "id" in a} == {
-        zoo.ids[n] for n in ("pending", "running", "staged")}
-    for name in ("pending", "running", "staged"):
-        zoo.wait_finished(name, "cancelled")
-
-
-def test_how_a_uow_is_named(zoo):
-    """By id, by name, by a beginning of either that is one's own."""
-    assert zoo.show(zoo.ids["pending"])["name"] == "pending"
-    assert zoo.show(zoo.ids["pending"][:13])["name"] == "pending"
-    assert zoo.show("pend")["name"] == "pending"
-    answer = zoo.ctl("show", "r")
-    assert answer.code == 4 and answer.data["error"] == "ambiguous"
-    said = json.dumps(answer.data)
-    assert "running" in said and "rejected" in said and "pending" not in said
-    answer = zoo.ctl("cancel", "r")
-    assert answer.code == 4 and zoo.show("running")["state"] == "queued"
-    assert "rejected" in zoo.ctl("cancel", "r", parse=False).err
-    # A whole name goes before a longer one that begins so.
-    zoo.upload("pend", sentinel=False)
-    wait_until(lambda: zoo.show("pend")["name"] == "pend", "it to be seen")
-    # A name means the newest that is not purged; the purged one is found when there is no other.
-    assert zoo.show("purged")["state"] == "purged"
 
 
 # ---- retry ----

@@ -42,57 +42,77 @@ def health(fc):
 
 # ---- sbatch ----
 
-# What becomes of the one call of sbatch that goes wrong.
+# What becomes of the first call of sbatch for a UoW of this name.
 ABSENT = {
-    "timeout": "timeout ms=20 n=1",
-    "hang": "hang n=1",
-    "kill": "kill n=1",
-    "garbage": "garbage bytes=300 n=1",
-    "garbage, failing": "garbage bytes=300 rc=1 n=1",
-    "silent": "silent n=1",
-    "silent, failing": "silent rc=1 n=1",
-    "exit with strange words": "exit rc=3 n=1 text=sbatch: error: the dog ate it",
+    "timeout": "timeout ms=20",
+    "hang": "hang",
+    "kill": "kill",
+    "garbage": "garbage bytes=300",
+    "garbage-failing": "garbage bytes=300 rc=1",
+    "silent": "silent",
+    "silent-failing": "silent rc=1",
+    "strange-words": "exit rc=3 text=sbatch: error: the dog ate it",
 }
 PRESENT = {
-    "timeout": "timeout-done ms=20 n=1",
-    "hang": "hang-done n=1",
-    "kill": "kill-done n=1",
-    "killed by SIGTERM": "kill-done sig=15 n=1",
-    "garbage": "garbage-done bytes=300 n=1",
-    "silent": "silent-done n=1",
-    "silent, failing": "silent-done rc=1 n=1",
-    "exit": "exit-done rc=1 n=1 text=sbatch: error: Batch job submission failed: Zero Bytes were "
+    "timeout": "timeout-done ms=20",
+    "hang": "hang-done",
+    "kill": "kill-done",
+    "sigterm": "kill-done sig=15",
+    "garbage": "garbage-done bytes=300",
+    "silent": "silent-done",
+    "silent-failing": "silent-done rc=1",
+    "exit": "exit-done rc=1 text=sbatch: error: Batch job submission failed: Zero Bytes were "
             "transmitted or received",
-    "slow": "delay-done ms=1800 n=1",
-    "late, killed": "late ms=700 how=kill n=1",
-    "late, timed out": "late ms=700 how=timeout n=1",
-    "late, hanging": "late ms=700 how=hang n=1",
+    "slow": "delay-done ms=1800",
+    "late-killed": "late ms=700 how=kill",
+    "late-timeout": "late ms=700 how=timeout",
+    "late-hanging": "late ms=700 how=hang",
 }
 
 
-@pytest.mark.parametrize("fault", ABSENT)
-def test_no_answer_and_no_job(instance, standin, fault):
-    standin.fault("sbatch", ABSENT[fault])
-    fc = instance(backend=standin, config=HASTY).start()
-    fc.upload("uow")
-    fc.wait_finished("uow")
-    assert_once(fc, standin, "uow")
-    assert len(standin.calls("sbatch")) == 2
-    check_record(fc, "uow")
+def one_each(faults):
+    """Each fault for the first submission of the UoW that is called so."""
+    lines = []
+    for name, fault in faults.items():
+        kind, text, words = fault.partition(" text=")
+        lines.append(f"{kind} n=1 match=/slurm/{name}/scripts{text}{words}")
+    return lines
 
 
-@pytest.mark.parametrize("fault", PRESENT)
-def test_no_answer_but_a_job(instance, standin, fault):
-    standin.fault("sbatch", PRESENT[fault])
-    fc = instance(backend=standin, config=HASTY).start()
-    fc.upload("uow")
-    uow = fc.wait_finished("uow")
-    assert uow["job_id"] == str(standin.submissions()[0]["id"])
-    assert_once(fc, standin, "uow")
-    assert len(standin.calls("sbatch")) == 1
-    queued = next(e for e in fc.events("uow") if e["event"] == "queued")
-    assert queued["adopted"] is True
-    assert check_record(fc, "uow")["attempts"][0]["adopted"] is True
+def run_each(instance, standin, faults):
+    standin.fault("sbatch", *one_each(faults))
+    fc = instance(backend=standin, config=HASTY)
+    for name in faults:
+        fc.upload(name)
+    fc.start()
+    for name in faults:
+        fc.wait_finished(name, timeout=90)
+        check_record(fc, name)
+    assert_once(fc, standin, *faults)
+    return fc
+
+
+def calls_for(standin, name):
+    return [c for c in standin.calls("sbatch") if c["argv"][-1].endswith(f"/{name}")]
+
+
+def test_no_answer_and_no_job(instance, standin):
+    """It is submitted again, when it is certain that there is no job."""
+    run_each(instance, standin, ABSENT)
+    for name in ABSENT:
+        assert len(calls_for(standin, name)) == 2, name
+
+
+def test_no_answer_but_a_job(instance, standin):
+    """It is found, and adopted."""
+    fc = run_each(instance, standin, PRESENT)
+    for name in PRESENT:
+        uow = fc.show(name)
+        assert uow["job_id"] == str(standin.submissions(token(fc, name))[0]["id"])
+        assert len(calls_for(standin, name)) == 1, name
+        queued = next(e for e in fc.events(name) if e["event"] == "queued")
+        assert queued["adopted"] is True, name
+        assert fc.record(name)["attempts"][0]["adopted"] is True
 
 
 @pytest.mark.parametrize("where", ["stderr", "stdout"])
@@ -128,7 +148,7 @@ def test_an_unanswered_submission_waits_for_both_sources(instance, standin):
     assert len(standin.calls("sbatch")) == 1
     standin.fault("sacct")
     standin.fault("squeue", "empty", "timeout ms=5")
-    wait_polls(standin, 3)
+    wait_polls(standin, 2)
     assert len(standin.calls("sbatch")) == 1
     standin.fault("squeue")
     fc.wait_finished("uow")
@@ -253,8 +273,7 @@ NOT_YET = {
 }
 
 
-@pytest.mark.parametrize("fault", NOT_YET)
-def test_what_is_not_known_is_not_filed(instance, standin, fault):
+def test_what_is_not_known_is_not_filed(instance, standin):
     """While the answers are bad nothing is concluded from them, about an array least of all."""
     standin.set(mode="norun")
     fc = instance(backend=standin, config=HASTY).start()
@@ -263,14 +282,13 @@ def test_what_is_not_known_is_not_filed(instance, standin, fault):
     array, plain = wait_job(fc, "array"), wait_job(fc, "plain")
     for task in (1, 2):
         standin.ctl("set", f"{array}_{task}", "COMPLETED")
-    squeue, sacct = NOT_YET[fault]
-    standin.fault("squeue", *squeue)
-    if sacct:
+    for what, (squeue, sacct) in NOT_YET.items():
+        standin.fault("squeue", *squeue)
         standin.fault("sacct", *sacct)
-    wait_polls(standin, 3)
-    for name in ("array", "plain"):
-        assert fc.show(name)["state"] == "queued", fc.trouble()
-        assert fc.where(name) == ["work"]
+        wait_polls(standin, 1)
+        for name in ("array", "plain"):
+            assert fc.show(name)["state"] == "queued", f"{what}\n{fc.trouble()}"
+            assert fc.where(name) == ["work"], what
     standin.ctl("set", f"{array}_3", "FAILED", "exit=7")
     standin.end(plain)
     standin.fault("squeue")
