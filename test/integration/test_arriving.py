@@ -346,12 +346,11 @@ def test_an_instance_folder_away_is_no_conclusion(instance, standin):
         os.rename(folder, away)
         wait_polls(standin, 1)
         os.rename(away, folder)
-        wait_polls(standin, 1)
-        assert fc.show("result")["state"] == "finished", which
-        assert fc.show("queued")["state"] == "queued", which
-        assert standin.truth("cancel") == [], which
         fc.upload(f"later-{which}")
         standin.end(wait_job(fc, f"later-{which}"))
         fc.wait_finished(f"later-{which}")
+        assert fc.show("result")["state"] == "finished", which
+        assert fc.show("queued")["state"] == "queued", which
+        assert standin.truth("cancel") == [], which
     standin.end(queued)
     fc.wait_finished("queued")

@@ -6,7 +6,6 @@ import os
 import pathlib
 import random
 import signal
-import time
 
 import pytest
 
@@ -96,17 +95,20 @@ def calls_for(standin, name):
     return [c for c in standin.calls("sbatch") if c["argv"][-1].endswith(f"/{name}")]
 
 
-def test_no_answer_and_no_job(instance, standin):
+# Few together: after each trouble FlowCron leaves Slurm in peace for longer.
+@pytest.mark.parametrize("names", [list(ABSENT)[i::3] for i in range(3)], ids=" ".join)
+def test_no_answer_and_no_job(instance, standin, names):
     """It is submitted again, when it is certain that there is no job."""
-    run_each(instance, standin, ABSENT)
-    for name in ABSENT:
+    run_each(instance, standin, {name: ABSENT[name] for name in names})
+    for name in names:
         assert len(calls_for(standin, name)) == 2, name
 
 
-def test_no_answer_but_a_job(instance, standin):
+@pytest.mark.parametrize("names", [list(PRESENT)[i::3] for i in range(3)], ids=" ".join)
+def test_no_answer_but_a_job(instance, standin, names):
     """It is found, and adopted."""
-    fc = run_each(instance, standin, PRESENT)
-    for name in PRESENT:
+    fc = run_each(instance, standin, {name: PRESENT[name] for name in names})
+    for name in names:
         uow = fc.show(name)
         assert uow["job_id"] == str(standin.submissions(token(fc, name))[0]["id"])
         assert len(calls_for(standin, name)) == 1, name
@@ -491,15 +493,13 @@ def test_killed_again_and_again(instance, standin, submit):
     standin.set(mode="norun", autocomplete_ms=300)
     standin.fault("sbatch", "delay p=0.3 seed=1 ms=100", "delay-done p=0.3 seed=2 ms=100")
     fc = instance(backend=standin, config=hasty(submit=submit))
-    names = [f"uow{i}" for i in range(10)]
-    for name in names[:5]:
+    names = [f"uow{i}" for i in range(8)]
+    for name in names:
         fc.upload(name)
-    for _ in range(8):
+        calls = len(standin.calls()) + rng.randrange(1, 5)
         fc.start(wait=False)
-        time.sleep(rng.uniform(0, 0.8))  # where it strikes is left to chance
+        wait_until(lambda n=calls: len(standin.calls()) >= n, fc.trouble)
         fc.kill()
-    for name in names[5:]:
-        fc.upload(name)
     fc.start()
     for name in names:
         fc.wait_finished(name, timeout=90)
