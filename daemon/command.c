@@ -25,6 +25,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "environment.h"
 #include "text.h"
 
 /* From SIGTERM to SIGKILL. */
@@ -138,45 +139,6 @@ static pid_t spawn(Child *c) {
         saved_errno = errno;
         (void)sigprocmask(SIG_SETMASK, &saved, NULL);
         return pid < 0 ? -saved_errno : pid;
-}
-
-static const char *path_of(char *const *envp) {
-        for (; envp && *envp; envp++) {
-                const char *value = startswith(*envp, "PATH=");
-
-                if (value)
-                        return value;
-        }
-        return "/usr/local/bin:/usr/bin:/bin";
-}
-
-/*
- * Where execvp() would find @name, except that relative entries of PATH are passed over. 0 or
- * -errno.
- */
-static int find_program(const char *name, char *const *envp, char ret[static PATH_MAX]) {
-        const char *p = path_of(envp);
-        int r = -ENOENT;
-
-        if (strchr(name, '/')) {
-                if (strlen(name) >= PATH_MAX)
-                        return -ENAMETOOLONG;
-                strcpy(ret, name);
-                return 0;
-        }
-        for (; *p; p += *p == ':') {
-                size_t n = strcspn(p, ":");
-                struct stat st;
-
-                if (*p == '/' && snprintf(ret, PATH_MAX, "%.*s/%s", (int)n, p, name) < PATH_MAX &&
-                        stat(ret, &st) == 0 && S_ISREG(st.st_mode)) {
-                        if (access(ret, X_OK) == 0)
-                                return 0;
-                        r = -errno;
-                }
-                p += n;
-        }
-        return r;
 }
 
 /* ---- its end ---- */
@@ -398,11 +360,11 @@ static int watch_child(Command *c) {
 }
 
 static int run(Command *c, const CommandSpec *spec, Child *child) {
-        char path[PATH_MAX];
+        _cleanup_free_ char *path = NULL;
         pid_t pid;
         int r;
 
-        r = find_program(spec->argv[0], child->envp, path);
+        r = environment_find_program(child->envp, spec->argv[0], &path);
         if (r >= 0) {
                 child->path = path;
                 pid = spawn(child);

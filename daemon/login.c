@@ -106,13 +106,6 @@ int login_refresh(Login *l) {
         return command_start(l->event, &spec, on_shell, l, &l->command);
 }
 
-/* Sites and tests whose login shell says nothing of Slurm, though we were told. */
-static int add_own_defaults(char ***env) {
-        int r = environment_default(env, "SLURM_CONF", getenv("SLURM_CONF"));
-
-        return r < 0 ? r : environment_default(env, "PATH", getenv("PATH"));
-}
-
 static int read_answer(Login *l, const CommandResult *r, char ***ret, Error *e) {
         char text[256];
 
@@ -131,7 +124,8 @@ static char **minimal(const Login *l) {
         _cleanup_(strv_freep) char **env = environment_login_start(&l->user);
         const char *path = getenv("PATH");
 
-        if (!env || (path && environment_set(&env, "PATH", path) < 0) || add_own_defaults(&env) < 0)
+        if (!env || (path && environment_set(&env, "PATH", path) < 0) ||
+                environment_add_own(&env) < 0)
                 return NULL;
         return TAKE_PTR(env);
 }
@@ -150,7 +144,7 @@ static void on_shell(const CommandResult *result, void *userdata) {
         l->command = NULL;
         r = read_answer(l, result, &env, &e);
         if (r == 0)
-                r = add_own_defaults(&env);
+                r = environment_add_own(&env);
         free(l->trouble);
         l->trouble = NULL;
         if (r != 0) {

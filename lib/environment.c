@@ -10,8 +10,10 @@
 
 #include "environment.h"
 
+#include <limits.h>
 #include <pwd.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "text.h"
 
@@ -180,6 +182,40 @@ int environment_set(char ***env, const char *name, const char *value) {
 
 int environment_default(char ***env, const char *name, const char *value) {
         return value && !environment_get(*env, name) ? environment_set(env, name, value) : 0;
+}
+
+/* Sites and tests whose login shell says nothing of Slurm, though we were told. */
+int environment_add_own(char ***env) {
+        int r = environment_default(env, "SLURM_CONF", getenv("SLURM_CONF"));
+
+        return r < 0 ? r : environment_default(env, "PATH", getenv("PATH"));
+}
+
+int environment_find_program(char *const *env, const char *name, char **ret) {
+        const char *p = environment_get(env, "PATH") ?: DEFAULT_PATH;
+        int r = -ENOENT;
+
+        if (strlen(name) >= PATH_MAX)
+                return -ENAMETOOLONG;
+        if (strchr(name, '/'))
+                return (*ret = strdup(name)) ? 0 : -ENOMEM;
+        for (; *p; p += *p == ':') {
+                size_t n = strcspn(p, ":");
+                _cleanup_free_ char *path = xasprintf("%.*s/%s", (int)n, p, name);
+                struct stat st;
+
+                if (!path)
+                        return -ENOMEM;
+                if (*p == '/' && stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
+                        if (access(path, X_OK) == 0) {
+                                *ret = TAKE_PTR(path);
+                                return 0;
+                        }
+                        r = -errno;
+                }
+                p += n;
+        }
+        return r;
 }
 
 /*

@@ -70,3 +70,14 @@ int environment_set(char ***env, const char *name, const char *value);
  * environment_default() - set @name unless @env has it; @value NULL: nothing to do. 0 or -ENOMEM.
  */
 int environment_default(char ***env, const char *name, const char *value);
+
+/**
+ * environment_add_own() - SLURM_CONF and PATH as we were started with, where a login shell did not say. 0 or -ENOMEM.
+ */
+int environment_add_own(char ***env);
+
+/**
+ * environment_find_program() - where execvp() would find @name in the PATH of @env, except that relative entries are passed over
+ * A @name with a slash is taken as it is. Returns 0 with a new string, -ENOENT, -EACCES, -ENAMETOOLONG, -ENOMEM.
+ */
+int environment_find_program(char *const *env, const char *name, char **ret);
