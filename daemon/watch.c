@@ -13,6 +13,7 @@
 #include <sys/inotify.h>
 #include <sys/vfs.h>
 
+#include "filesystem.h"
 #include "json.h"
 #include "log.h"
 #include "text.h"
@@ -294,7 +295,7 @@ static void begin(Watch *w) {
         w->trouble[0] = 0;
         w->failed = false;
         if (fstatfs(w->layout->fd[PLACE_UPLOADED], &fs) == 0)
-                w->sees_all = watch_sees_all((long)fs.f_type, &w->file_system);
+                w->sees_all = file_system_sees_all((long)fs.f_type, &w->file_system);
         if (w->config->watch.mode != WATCH_POLL) {
                 r = start_inotify(w);
                 if (r < 0) {

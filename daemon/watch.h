@@ -46,9 +46,3 @@ void watch_scanned(Watch *w);
 
 /** watch_json() - {"mode", "file_system", "rescan_interval", "why", "trouble"?} for `status`. New value or NULL. */
 cJSON *watch_json(const Watch *w);
-
-/**
- * watch_sees_all() - whether inotify sees what every node writes to a file system of this type (statfs f_type)
- * @ret_name: "ext4", "nfs", "lustre" … or "unknown (0x…)"
- */
-bool watch_sees_all(long f_type, const char **ret_name);

@@ -108,6 +108,19 @@ char **slurm_args_squeue(uid_t uid, const char *marker) {
         return r < 0 ? NULL : TAKE_PTR(argv);
 }
 
+/* Not held back by what a Unit of Work asks for itself: all of the settings count. */
+char **slurm_args_trial(const Config *c) {
+        _cleanup_(strv_freep) char **argv = NULL;
+        const Uow none = {};
+        int r = strv_add_all(&argv, "sbatch", "--test-only", "--propagate=NONE", NULL);
+
+        if (r >= 0)
+                r = add_settings(&argv, &none, c);
+        if (r >= 0)
+                r = strv_add(&argv, "--wrap=true");
+        return r < 0 ? NULL : TAKE_PTR(argv);
+}
+
 /* As many of the ids as fit into one argument. */
 static char *id_list(const uint32_t *ids, size_t n, size_t *ret_used) {
         char *list = malloc(ID_LIST_MAX + sizeof("--jobs=4294967295,")), *end = list;

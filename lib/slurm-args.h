@@ -19,6 +19,9 @@
  */
 char **slurm_args_sbatch(const Uow *u, const Config *c, const char *token, const char *path);
 
+/** slurm_args_trial() - have the controller judge a job with the settings of @c, without submitting one */
+char **slurm_args_trial(const Config *c);
+
 /** slurm_args_squeue() - every job of user @uid that the controller remembers, ended ones too */
 char **slurm_args_squeue(uid_t uid, const char *marker);
 

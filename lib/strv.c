@@ -64,3 +64,38 @@ int strv_add_all(char ***v, ...) {
         va_end(ap);
         return r;
 }
+
+bool strv_contains(char *const *v, const char *s) {
+        for (; v && *v; v++)
+                if (strcmp(*v, s) == 0)
+                        return true;
+        return false;
+}
+
+char *strv_join(char *const *v, const char *separator) {
+        char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+
+        if (!f)
+                return NULL;
+        for (size_t i = 0; v && v[i]; i++)
+                fprintf(f, "%s%s", i > 0 ? separator : "", v[i]);
+        if (fclose(f) != 0) {
+                free(text);
+                return NULL;
+        }
+        return text;
+}
+
+int strv_split(char ***v, const char *s, const char *separators) {
+        int r = 0;
+
+        while (r >= 0 && *(s += strspn(s, separators))) {
+                size_t n = strcspn(s, separators);
+
+                r = strv_take(v, strndup(s, n));
+                s += n;
+        }
+        return r;
+}

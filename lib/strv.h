@@ -7,6 +7,7 @@
  * A vector owns its strings. NULL is an empty vector everywhere.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "cleanup.h"
@@ -33,3 +34,12 @@ int strv_add(char ***v, const char *s);
  * -ENOMEM.
  */
 int strv_add_all(char ***v, ...) __attribute__((sentinel));
+
+/** strv_contains() - whether @s is one of them. */
+bool strv_contains(char *const *v, const char *s) _pure_;
+
+/** strv_join() - all of them with @separator in between; new string, "" for none, NULL only without memory. */
+char *strv_join(char *const *v, const char *separator);
+
+/** strv_split() - append the parts of @s between any of the bytes @separators; empty ones are left out. 0 or -ENOMEM. */
+int strv_split(char ***v, const char *s, const char *separators);

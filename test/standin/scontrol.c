@@ -65,6 +65,16 @@ static void show_partition(Text *out) {
                         strcmp(state, "up") ? "DOWN" : "UP");
 }
 
+static void show_reservations(Text *out) {
+        const char *list = knob("reservations", "");
+
+        if (!*list)
+                text_add(out, "No reservations in the system\n");
+        for (const char *p = list; *p; p += strcspn(p, ","), p += *p == ',')
+                text_addf(out, "ReservationName=%.*s StartTime=%s Nodes=%s State=ACTIVE\n",
+                        (int)strcspn(p, ","), p, time_iso(now_ms(), ""), node_name());
+}
+
 static int show(Text *out, int argc, char **argv, bool oneline) {
         const char *what = argc > 1 ? argv[1] : NULL;
         int rc = 0;
@@ -79,6 +89,8 @@ static int show(Text *out, int argc, char **argv, bool oneline) {
                 show_config(out);
         else if (!strncasecmp(what, "partitions", strlen(what)))
                 show_partition(out);
+        else if (!strncasecmp(what, "reservations", strlen(what)))
+                show_reservations(out);
         else {
                 fprintf(stderr, "invalid entity:%s for keyword:show \n", what);
                 rc = 1;

@@ -166,9 +166,22 @@ static void test_environment(void **state) {
         assert_string_equal(environment_get(env, "SLURM_BITSTR_LEN"), "0");
 }
 
+static void test_trial(void **state) {
+        _cleanup_(config_freep) Config *plain = config_with("");
+        _cleanup_(config_freep) Config *c = config_with(
+                "account: a, qos: q, partition: p, reservation: r, extra_args: [--mem=1G]");
+
+        (void)state;
+        assert_args(slurm_args_trial(plain), "sbatch", "--test-only", "--propagate=NONE",
+                "--wrap=true", NULL);
+        assert_args(slurm_args_trial(c), "sbatch", "--test-only", "--propagate=NONE", "--account=a",
+                "--qos=q", "--partition=p", "--reservation=r", "--mem=1G", "--wrap=true", NULL);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_plain),
+                cmocka_unit_test(test_trial),
                 cmocka_unit_test(test_odd_name),
                 cmocka_unit_test(test_settings),
                 cmocka_unit_test(test_questions),

@@ -9,6 +9,7 @@
 #include <sys/inotify.h>
 #include <sys/resource.h>
 
+#include "filesystem.h"
 #include "json.h"
 #include "watch.h"
 
@@ -297,16 +298,16 @@ static void test_file_systems(void **state) {
         const char *name;
 
         (void)state;
-        assert_true(watch_sees_all(0xef53, &name));
+        assert_true(file_system_sees_all(0xef53, &name));
         assert_string_equal(name, "ext4");
-        assert_false(watch_sees_all(0x6969, &name));
+        assert_false(file_system_sees_all(0x6969, &name));
         assert_string_equal(name, "nfs");
-        assert_false(watch_sees_all(0x0bd00bd0, &name));
+        assert_false(file_system_sees_all(0x0bd00bd0, &name));
         /* Where f_type is signed, high numbers are negative. */
-        assert_false(watch_sees_all((long)(int)0xff534d42, &name));
+        assert_false(file_system_sees_all((long)(int)0xff534d42, &name));
         assert_string_equal(name, "cifs");
-        assert_true(watch_sees_all((long)(int)0x9123683e, &name));
-        assert_false(watch_sees_all(0x12345678, &name));
+        assert_true(file_system_sees_all((long)(int)0x9123683e, &name));
+        assert_false(file_system_sees_all(0x12345678, &name));
         assert_string_equal(name, "unknown (0x12345678)");
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* On which file systems inotify tells the whole story. Called by watch.c; a pure look-up. */
+/* On which file systems inotify tells the whole story: a pure look-up. */
 
-#include "watch.h"
+#include "filesystem.h"
 
 #include "cleanup.h"
 
@@ -37,7 +37,7 @@ static const struct {
         { 0x20030528, "orangefs", false },
 };
 
-bool watch_sees_all(long f_type, const char **ret_name) {
+bool file_system_sees_all(long f_type, const char **ret_name) {
         static char unknown[32];
 
         for (size_t i = 0; i < ELEMENTSOF(file_systems); i++)
