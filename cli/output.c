@@ -204,7 +204,7 @@ void out_point(size_t indent, const char *s) {
         put_paragraph(indent, out.utf8 ? "• " : "* ", s);
 }
 
-static void to_stderr(const char *fmt, va_list ap, const char *end) {
+static _printf_(1, 0) void to_stderr(const char *fmt, va_list ap, const char *end) {
         _cleanup_free_ char *raw = NULL, *text = NULL;
 
         if (vasprintf(&raw, fmt, ap) < 0) {

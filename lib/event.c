@@ -50,6 +50,10 @@ static size_t id_length(const char *s, size_t size) {
         return n < UOW_ID_MAX ? n : 0;
 }
 
+bool event_id_valid(const char *id) {
+        return *id && id_length(id, UOW_ID_MAX) == strlen(id);
+}
+
 char *line_seal(const char *object) {
         size_t n = strlen(object) - 1;
 
@@ -79,7 +83,7 @@ int line_check(const char *line, size_t size) {
 
 static bool event_is_complete(const Event *e) {
         return e->seq > 0 && e->time > 0 && e->attempt >= 0 && event_type_to_string(e->type) &&
-                e->id[0] && id_length(e->id, UOW_ID_MAX) == strlen(e->id);
+                event_id_valid(e->id);
 }
 
 int event_to_line(const Event *e, char **ret) {

@@ -37,10 +37,12 @@ typedef struct Event {
 /** event_done() - free what @e owns. */
 void event_done(Event *e);
 
+/** event_id_valid() - letters, digits and '-', one at least, and short enough for UOW_ID_MAX. */
+bool event_id_valid(const char *id) _pure_;
+
 /**
  * event_to_line() - the line with its newline, new string
- * Returns 0, -ENOMEM, -EMSGSIZE beyond EVENT_LINE_MAX, or -EINVAL for an event without number, time, valid kind or id
- * (letters, digits and '-').
+ * Returns 0, -ENOMEM, -EMSGSIZE beyond EVENT_LINE_MAX, or -EINVAL for an event without number, time, valid kind or id.
  */
 int event_to_line(const Event *e, char **ret);
 

@@ -83,7 +83,7 @@ static void put_wrapped(Page *p, size_t indent, const char *text) {
         }
 }
 
-static void put_v(Page *p, size_t indent, const char *fmt, va_list ap) {
+static _printf_(3, 0) void put_v(Page *p, size_t indent, const char *fmt, va_list ap) {
         _cleanup_free_ char *raw = NULL, *text = NULL;
 
         if (vasprintf(&raw, fmt, ap) < 0)

@@ -130,11 +130,12 @@ int script_text_check(const char *name, const char *text, size_t size, const Scr
         int k;
 
         if (rules->convert && size <= SCRIPT_SIZE_MAX && script_unix_needed(text, size)) {
-                converted = malloc(size);
+                converted = malloc(size + 1);
                 if (!converted)
                         return -ENOMEM;
                 memcpy(converted, text, size);
                 size = script_unix(converted, size);
+                converted[size] = 0;
                 text = converted;
                 s.needs_conversion = true;
         }

@@ -138,7 +138,7 @@ static int read_string(const cJSON *item, const UowField *f, char **field) {
 static int read_id(const cJSON *item, char *id) {
         const char *s = cJSON_GetStringValue(item);
 
-        if (isempty(s) || strlen(s) >= UOW_ID_MAX)
+        if (!s || !event_id_valid(s))
                 return -EBADMSG;
         strcpy(id, s);
         return 0;

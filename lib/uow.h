@@ -76,7 +76,7 @@ bool uow_allows(const Uow *u, EventType type);
 
 /**
  * uow_orphan() - a record for a Unit of Work whose first events are lost, of which @e is the first that is known
- * It is quarantined, called by its id, and in the state that @e leads to as far as can be told. NULL without memory.
+ * It is quarantined unless it is purged by now, called by its id, and in the state that @e leads to as far as can be told. NULL without memory.
  */
 Uow *uow_orphan(const Event *e);
 

@@ -57,8 +57,11 @@ int varlink_reader_feed(VarlinkReader *r, const void *data, size_t size) {
 }
 
 int varlink_reader_next(VarlinkReader *r, const char **ret, size_t *ret_size) {
-        const char *from = r->buffer + r->start, *nul = NULL;
+        const char *from, *nul = NULL;
 
+        if (!varlink_reader_pending(r))
+                return 0; /* nor is there a buffer at first */
+        from = r->buffer + r->start;
         if (r->end > r->scanned)
                 nul = memchr(r->buffer + r->scanned, 0, r->end - r->scanned);
         if (!nul) {
@@ -158,8 +161,8 @@ int varlink_reply_parse(const char *frame, size_t size, VarlinkReply *ret, Error
         if (r < 0)
                 return r;
         error = cJSON_GetObjectItemCaseSensitive(o, "error");
-        if (error && !cJSON_IsString(error) && !cJSON_IsNull(error))
-                return error_set(e, -EINVAL, "\"error\" must be a string");
+        if (error && !cJSON_IsNull(error) && isempty(cJSON_GetStringValue(error)))
+                return error_set(e, -EINVAL, "\"error\" must be the name of one");
         r = get_flag(o, "continues", &reply.continues, e);
         if (r >= 0)
                 r = take_parameters(o, &reply.parameters, e);

@@ -144,7 +144,7 @@ static void test_no_calls(void **state) {
 }
 
 static void test_replies(void **state) {
-        static const char *const bad[] = { "[]", "{\"error\":1}", "{\"continues\":1}",
+        static const char *const bad[] = { "[]", "{\"error\":1}", "{\"error\":\"\"}", "{\"continues\":1}",
                 "{\"parameters\":1}" };
         VarlinkReply r = {};
         Error e = {};
