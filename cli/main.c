@@ -27,6 +27,7 @@ static const Order *const orders[] = {
         &order_validate,
         &order_watch,
         &order_logs,
+        &order_doctor,
         &order_reload,
         &order_version,
 };
