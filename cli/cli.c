@@ -140,6 +140,26 @@ const char *cli_nearest(const char *typed, const char *const *words) {
 
 /* ---- options ---- */
 
+static bool takes_value(const char *arg) {
+        return streq(arg, "-i") || streq(arg, "--instance") || streq(arg, "--config") ||
+                streq(arg, "--base");
+}
+
+char *cli_take_word(char **args) {
+        for (size_t i = 0; args[i] && !streq(args[i], "--"); i++) {
+                char *word = args[i];
+
+                if (word[0] != '-' || !word[1]) {
+                        for (size_t j = i; args[j]; j++)
+                                args[j] = args[j + 1];
+                        return word;
+                }
+                if (takes_value(word) && args[i + 1])
+                        i++;
+        }
+        return NULL;
+}
+
 typedef struct Parser {
         Cli *cli;
         const CliOption *own;

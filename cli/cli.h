@@ -55,7 +55,7 @@ struct Order {
 
 extern const Order order_status, order_list, order_show, order_history, order_retry, order_cancel,
         order_restore, order_purge, order_submit, order_validate, order_watch, order_logs,
-        order_doctor, order_reload, order_version;
+        order_doctor, order_flow, order_reload, order_version;
 
 /* ---- options ---- */
 
@@ -73,6 +73,9 @@ typedef struct CliOption {
  * Returns CLI_GO_ON, or an exit code: help was asked for, or the usage is wrong and has been said.
  */
 int cli_parse(Cli *cli, char **args, const CliOption *options, size_t *ret_n);
+
+/** cli_take_word() - the first of @args that is neither an option nor a global option's value, taken out of them; or NULL. */
+char *cli_take_word(char **args);
 
 /** cli_expect() - whether there are from @min to @max names; else the usage error, which has been said. */
 int cli_expect(Cli *cli, char **names, size_t n, size_t min, size_t max, const char *what);

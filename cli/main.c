@@ -28,6 +28,7 @@ static const Order *const orders[] = {
         &order_watch,
         &order_logs,
         &order_doctor,
+        &order_flow,
         &order_reload,
         &order_version,
 };
@@ -54,27 +55,6 @@ static const Order *find_order(const char *name) {
         for (size_t i = 0; i < ELEMENTSOF(orders); i++)
                 if (streq(orders[i]->name, name))
                         return orders[i];
-        return NULL;
-}
-
-static bool takes_value(const char *arg) {
-        return streq(arg, "-i") || streq(arg, "--instance") || streq(arg, "--config") ||
-                streq(arg, "--base");
-}
-
-/* The first word that is no option; it is taken out of @args. */
-static char *take_order(char **args) {
-        for (size_t i = 0; args[i] && !streq(args[i], "--"); i++) {
-                char *word = args[i];
-
-                if (word[0] != '-' || !word[1]) {
-                        for (size_t j = i; args[j]; j++)
-                                args[j] = args[j + 1];
-                        return word;
-                }
-                if (takes_value(word) && args[i + 1])
-                        i++;
-        }
         return NULL;
 }
 
@@ -110,7 +90,7 @@ static int unknown_order(Cli *cli, const char *word) {
 
 /* `help ORDER` is `ORDER --help`. */
 static int help(Cli *cli, char **args) {
-        char *word = take_order(args);
+        char *word = cli_take_word(args);
 
         if (!word) {
                 print_help();
@@ -119,15 +99,15 @@ static int help(Cli *cli, char **args) {
         cli->order = find_order(word);
         if (!cli->order)
                 return unknown_order(cli, word);
-        fputs(cli->order->usage, stdout);
-        return EXIT_DONE;
+        return cli->order->run(
+                cli, (char *[]){ args[0] ?: "--help", args[0] ? "--help" : NULL, NULL });
 }
 
 static int dispatch(Cli *cli, char **args) {
         char *word;
 
         cli->json = contains(args, "--json"); /* for refusals that come before options are read */
-        word = take_order(args);
+        word = cli_take_word(args);
         if (!word)
                 return without_order(cli, args);
         if (streq(word, "help"))

@@ -24,6 +24,10 @@ def orders():
     return re.findall(r"^  ([a-z][a-z-]*) +\S", help_of("flowcronctl"), re.MULTILINE)
 
 
+def flow_orders():
+    return re.findall(r"^  ([a-z][a-z-]*) +\S", help_of("flowcronctl", "flow"), re.MULTILINE)
+
+
 def options(text):
     return set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", text, re.MULTILINE))
 
@@ -42,6 +46,16 @@ def test_orders():
         entry = section(text, order)
         for option in options(help_of("flowcronctl", order)) - {"--json"}:
             assert option in entry, f"flowcronctl(1): {order} has {option}"
+
+
+def test_flow_orders():
+    text = page("flowcronctl.1")
+    assert len(flow_orders()) > 1
+    for order in flow_orders():
+        entry = section(text, f"flow {order}")
+        for option in options(help_of("flowcronctl", "flow", order)) - {"--json"}:
+            assert option in entry, f"flowcronctl(1): flow {order} has {option}"
+    assert set(re.findall(r"^\*flow ([a-z]+)\*", text, re.MULTILINE)) == set(flow_orders())
 
 
 def test_no_order_that_is_none():
