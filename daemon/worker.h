@@ -4,8 +4,9 @@
 /*
  * Work that may wait for a disk, done in forked children: staging, settling, purging, copies, checkpoints.
  *
- * The child is a fork of the daemon without exec, so it starts with all that the daemon knows; it does one piece of work,
- * answers with one JSON object through a pipe, and ends. It dies with the daemon. What it does must be safe to do again.
+ * The child is a fork of the daemon without exec, so it starts with all that the daemon knows; it does one piece of work, or a
+ * few small ones that have waited, answers each with one JSON object through a pipe, and ends. It dies with the daemon. What it
+ * does must be safe to do again.
  * Lanes keep a purge of a million files from delaying the next upload: each has its own bound on children at once, and a queue.
  */
 
@@ -30,7 +31,7 @@ typedef struct WorkerPool WorkerPool;
 typedef int (*WorkFunc)(void *arg, cJSON *result, Error *e);
 
 /*
- * Called from the loop when the child has ended: @r as returned by the work, or -ECHILD when it died without an answer (killed, crashed; @e says how).
+ * Called from the loop when the child has answered: @r as returned by the work, or -ECHILD when it died without an answer (killed, crashed; @e says how).
  * @result is NULL when there is no answer.
  */
 typedef void (*WorkDone)(int r, const cJSON *result, const Error *e, void *userdata);

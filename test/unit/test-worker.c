@@ -24,6 +24,8 @@ typedef struct Shared {
         int release; /* children wait until this is set */
 } Shared;
 
+#define SEEN_MAX 64
+
 typedef struct Fixture {
         sd_event *event;
         WorkerPool *pool;
@@ -33,6 +35,8 @@ typedef struct Fixture {
         cJSON *result;
         bool free_pool;
         int chained;
+        pid_t pids[SEEN_MAX]; /* of whoever answered with one */
+        int failed;
 } Fixture;
 
 static int setup(void **state) {
@@ -63,6 +67,9 @@ static void on_done(int r, const cJSON *result, const Error *e, void *userdata) 
 
         f->done++;
         f->r = r;
+        if (f->done <= SEEN_MAX)
+                f->pids[f->done - 1] = (pid_t)json_int(result, "pid", 0);
+        f->failed += r < 0;
         snprintf(f->text, sizeof(f->text), "%s", e->text);
         cJSON_Delete(f->result);
         f->result = result ? cJSON_Duplicate(result, 1) : NULL;
@@ -385,6 +392,126 @@ static void test_memory_is_apart(void **state) {
         assert_int_not_equal(json_int(f->result, "pid", 0), getpid());
 }
 
+/* ---- shares ---- */
+
+/* How many different children have answered. */
+static int count_children(const Fixture *f) {
+        int n = 0;
+
+        for (int i = 0; i < f->done; i++) {
+                int j = 0;
+
+                while (j < i && f->pids[j] != f->pids[i])
+                        j++;
+                n += j == i && f->pids[i];
+        }
+        return n;
+}
+
+/* Fills the lane for staging, so that what comes has to wait until begin(). */
+static void block(Fixture *f, Turn turns[static 4]) {
+        for (int i = 0; i < 4; i++) {
+                turns[i] = (Turn){ f->shared, i };
+                assert_int_equal(
+                        worker_run(f->pool, LANE_STAGE, work_turn, &turns[i], NULL, on_done, f), 0);
+        }
+}
+
+static void begin(Fixture *f, int done) {
+        assert_int_equal(f->done, 0);
+        assert_int_equal(worker_busy(f->pool, LANE_STAGE), done);
+        f->shared->release = 1;
+        run_until(f, done);
+        assert_int_equal(worker_busy(f->pool, LANE_STAGE), 0);
+}
+
+/* Many that had to wait share a few forks. */
+static void test_shares(void **state) {
+        Fixture *f = *state;
+        Turn turns[4];
+        pid_t seen;
+
+        block(f, turns);
+        for (int i = 0; i < 40; i++)
+                assert_int_equal(
+                        worker_run(f->pool, LANE_STAGE, work_name, &seen, NULL, on_done, f), 0);
+        begin(f, 44);
+        assert_int_equal(f->failed, 0);
+        assert_true(count_children(f) > 0);
+        assert_true(count_children(f) < 20);
+}
+
+/* Nobody waits behind what is slow longer than for that one. */
+static int work_slow(void *arg, cJSON *result, Error *e) {
+        usleep(60 * 1000);
+        return work_name(arg, result, e);
+}
+
+static void test_slow_work_is_not_shared(void **state) {
+        Fixture *f = *state;
+        Turn turns[4];
+        pid_t seen;
+
+        block(f, turns);
+        for (int i = 0; i < 16; i++)
+                assert_int_equal(
+                        worker_run(f->pool, LANE_STAGE, work_slow, &seen, NULL, on_done, f), 0);
+        begin(f, 20);
+        assert_int_equal(f->failed, 0);
+        assert_int_equal(count_children(f), 16);
+}
+
+/* Of a share only what was under way goes down with its child; what was not begun is done by another. */
+static void test_death_in_a_share(void **state) {
+        Fixture *f = *state;
+        int sig = SIGKILL;
+        Turn turns[4];
+        pid_t seen;
+
+        block(f, turns);
+        for (int i = 0; i < 32; i++)
+                assert_int_equal(worker_run(f->pool, LANE_STAGE, i % 8 ? work_name : work_killed,
+                                         i % 8 ? (void *)&seen : &sig, NULL, on_done, f),
+                        0);
+        begin(f, 36);
+        assert_int_equal(f->failed, 4);
+}
+
+/* An end without an answer is a failure, once, wherever in a share it comes. */
+static void test_silence_in_a_share(void **state) {
+        Fixture *f = *state;
+        int code = EXIT_SUCCESS;
+        Turn turns[4];
+        pid_t seen;
+
+        block(f, turns);
+        for (int i = 0; i < 32; i++)
+                assert_int_equal(worker_run(f->pool, LANE_STAGE, i % 8 ? work_name : work_exits,
+                                         i % 8 ? (void *)&seen : &code, NULL, on_done, f),
+                        0);
+        begin(f, 36);
+        assert_int_equal(f->failed, 4);
+}
+
+/* Freed while a child has a share. */
+static void test_free_with_share(void **state) {
+        Fixture *f = *state;
+        Turn turns[4];
+        int freed = 0;
+
+        block(f, turns);
+        for (int i = 0; i < 32; i++)
+                assert_int_equal(
+                        worker_run(f->pool, LANE_STAGE, work_answer, &freed, on_free, on_done, f),
+                        0);
+        f->shared->release = 1;
+        f->free_pool = true;
+        while (f->pool)
+                assert_true(sd_event_run(f->event, 60 * USEC_PER_SEC) > 0);
+        assert_int_equal(freed, 32);
+        assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -404,6 +531,11 @@ int main(void) {
                 T(test_signals_are_default),
                 T(test_dies_with_parent),
                 T(test_memory_is_apart),
+                T(test_shares),
+                T(test_slow_work_is_not_shared),
+                T(test_death_in_a_share),
+                T(test_silence_in_a_share),
+                T(test_free_with_share),
         };
 
         return cmocka_run_group_tests_name("worker", tests, NULL, NULL);
