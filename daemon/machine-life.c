@@ -10,24 +10,6 @@
 #include "log.h"
 #include "text.h"
 
-/* A soft-delete or restore may have died between the event and its rename. */
-static bool is_misplaced(Machine *m, Uow *u) {
-        Place place = place_for_outcome(u->outcome);
-        UowRun *run;
-
-        if ((u->state != UOW_FINISHED && u->state != UOW_SOFT_DELETED) || u->moved_to ||
-                machine_wants_chain(m, u))
-                return false;
-        if (u->state == UOW_SOFT_DELETED)
-                place = place_bin(place);
-        if (faccessat(m->parts.layout->fd[place], u->folder, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-                return false;
-        run = machine_run(m, u);
-        if (run)
-                run->misplaced = true;
-        return true;
-}
-
 int machine_start(Machine *m) {
         size_t n = uowset_size(m->parts.uows);
 
@@ -37,8 +19,8 @@ int machine_start(Machine *m) {
 
                 if (u->quarantined)
                         continue;
-                if (uow_is_active(u) || u->purging || machine_wants_chain(m, u) ||
-                        is_misplaced(m, u))
+                /* Whether a move died between its event and its rename is the first scan's to see: machine_missing(). */
+                if (uow_is_active(u) || u->purging || machine_wants_chain(m, u))
                         machine_dirty(m, u);
                 if (u->run && u->phase == PHASE_SUBMITTING)
                         (void)strdup_to(&((UowRun *)u->run)->trouble,

@@ -23,18 +23,13 @@ typedef struct PlaceSeen {
         uint64_t newest; /* the last event of all that belonged there */
 } PlaceSeen;
 
-/* What a folder holds. */
-typedef struct Names {
-        char **names; /* sorted */
-        size_t n, room;
-} Names;
-
 struct Missing {
         const Layout *layout;
         const UowSet *uows;
         MissingFunc gone;
         void *userdata;
         PlaceSeen places[5];
+        unsigned listings; /* how many were begun: the mark of the present one, see Uow */
 };
 
 int missing_new(
@@ -59,63 +54,6 @@ int missing_new(
 Missing *missing_free(Missing *m) {
         free(m);
         return NULL;
-}
-
-static int names_add(Names *names, const char *name) {
-        if (names->n == names->room) {
-                size_t room = names->room ? names->room * 2 : 256;
-                char **bigger = reallocarray(names->names, room, sizeof(*bigger));
-
-                if (!bigger)
-                        return -ENOMEM;
-                names->names = bigger;
-                names->room = room;
-        }
-        names->names[names->n] = strdup(name);
-        if (!names->names[names->n])
-                return -ENOMEM;
-        names->n++;
-        return 0;
-}
-
-static void names_done(Names *names) {
-        for (size_t i = 0; i < names->n; i++)
-                free(names->names[i]);
-        free(names->names);
-}
-
-static int compare_names(const void *a, const void *b) {
-        return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static int names_read(const Missing *m, Place place, Names *ret) {
-        _cleanup_closedir_ DIR *d = NULL;
-        struct dirent *de;
-        int fd = openat(m->layout->fd[place], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
-
-        if (fd < 0 || !(d = fdopendir(fd))) {
-                r = -errno;
-                safe_close(fd);
-                return r;
-        }
-        while (r == 0 && (errno = 0, de = readdir(d)))
-                r = names_add(ret, de->d_name);
-        if (r == 0)
-                r = -errno;
-        if (r == 0 && ret->n > 1)
-                qsort(ret->names, ret->n, sizeof(*ret->names), compare_names);
-        return r;
-}
-
-static bool is_listed(const Names *names, const char *name) {
-        return bsearch(&name, names->names, names->n, sizeof(name), compare_names) != NULL;
-}
-
-/* Not listed, and not there: it may have come since. */
-static bool is_missing(const Missing *m, Place place, const Names *names, const char *folder) {
-        return !is_listed(names, folder) &&
-                faccessat(m->layout->fd[place], folder, F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
-                errno == ENOENT;
 }
 
 /* Where its folder must be: -1 if that is not for us to say, because somebody is about to move it. */
@@ -156,21 +94,47 @@ static bool is_unchanged(PlaceSeen *seen, const struct stat *st, uint64_t newest
         return unchanged;
 }
 
+/* Marks those that are there. 0 or -errno: it could not be listed to its end. */
+static int list_place(Missing *m, Place place) {
+        _cleanup_closedir_ DIR *d = NULL;
+        struct dirent *de;
+        int fd = openat(m->layout->fd[place], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+
+        if (fd < 0 || !(d = fdopendir(fd))) {
+                r = -errno;
+                safe_close(fd);
+                return r;
+        }
+        m->listings++;
+        while ((errno = 0, de = readdir(d))) {
+                Uow *u = uowset_by_folder(m->uows, de->d_name);
+
+                if (u)
+                        u->listed = m->listings;
+        }
+        return -errno;
+}
+
+/* Not listed, and not there: it may have come since. */
+static bool is_missing(const Missing *m, Place place, const Uow *u) {
+        return u->listed != m->listings &&
+                faccessat(m->layout->fd[place], u->folder, F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
+                errno == ENOENT;
+}
+
 static void check_place(Missing *m, PlaceSeen *seen, uint64_t newest) {
-        _cleanup_(names_done) Names names = {};
         struct stat st;
 
         if (fstat(m->layout->fd[seen->place], &st) < 0 || is_unchanged(seen, &st, newest))
                 return;
-        if (names_read(m, seen->place, &names) < 0) {
+        if (list_place(m, seen->place) < 0) {
                 seen->stable = false;
                 return;
         }
         for (size_t i = 0; i < uowset_size(m->uows); i++) {
                 Uow *u = uowset_at(m->uows, i);
 
-                if (place_of(u) != (int)seen->place ||
-                        !is_missing(m, seen->place, &names, u->folder))
+                if (place_of(u) != (int)seen->place || !is_missing(m, seen->place, u))
                         continue;
                 seen->stable = false; /* nothing may come of it now: look again */
                 m->gone(u, m->userdata);

@@ -212,17 +212,13 @@ static int read_segments(Reading *r, Error *e) {
 }
 
 static int add_record(UowSet *set, const char *line, size_t size, Error *e) {
-        _cleanup_json_ cJSON *j = NULL;
         Uow *u;
         int k;
 
         if (line_check(line, size) < 0)
                 return error_set(e, -EBADMSG, "the checksum is wrong");
         /* Sealed: what we wrote, so json_parse()'s look at every byte would only cost time. */
-        j = cJSON_ParseWithLength(line, size);
-        if (!j)
-                return error_set(e, -EBADMSG, "not valid JSON");
-        k = uow_from_json(j, &u, e);
+        k = uow_from_line(line, size, &u, e);
         if (k == 0 && (k = uowset_add(set, u)) == -EEXIST)
                 k = error_set(e, -EBADMSG, "the same Unit of Work twice");
         return k == -ENOMEM || k == 0 ? k : -EBADMSG;

@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "json-flat.h"
 #include "text.h"
 
 #define FIELD(kind, name) \
@@ -211,28 +212,62 @@ static size_t find_field(const char *key, size_t from) {
         return uow_fields_n;
 }
 
+/* Takes one member; those that we do not know are passed over. @next: the row that is likely the next member's. */
+static int take_member(Uow *u, const cJSON *item, size_t *next, Error *e) {
+        size_t i = item->string ? find_field(item->string, *next) : uow_fields_n;
+        int r;
+
+        if (i == uow_fields_n)
+                return 0;
+        r = read_field(item, &uow_fields[i], u);
+        *next = i + 1;
+        return r == -EBADMSG ? error_set(e, r, "%s: no valid value", uow_fields[i].key) : r;
+}
+
+static int check_whole(const Uow *u, Error *e) {
+        if (u->id[0] && u->name && u->folder && u->state != UOW_NEW)
+                return 0;
+        return error_set(e, -EBADMSG, "id, name, folder or state is missing");
+}
+
 int uow_from_json(const cJSON *j, Uow **ret, Error *e) {
         _cleanup_(uow_freep) Uow *u = uow_new("");
         const cJSON *item;
         size_t next = 0;
-        int r;
+        int r = u ? 0 : -ENOMEM;
 
-        if (!u)
-                return -ENOMEM;
         cJSON_ArrayForEach(item, j) {
-                size_t i = item->string ? find_field(item->string, next) : uow_fields_n;
-
-                if (i == uow_fields_n)
-                        continue;
-                r = read_field(item, &uow_fields[i], u);
-                if (r == -EBADMSG)
-                        return error_set(e, r, "%s: no valid value", uow_fields[i].key);
-                if (r < 0)
-                        return r;
-                next = i + 1;
+                if (r == 0)
+                        r = take_member(u, item, &next, e);
         }
-        if (!u->id[0] || !u->name || !u->folder || u->state == UOW_NEW)
-                return error_set(e, -EBADMSG, "id, name, folder or state is missing");
-        *ret = TAKE_PTR(u);
-        return 0;
+        if (r == 0)
+                r = check_whole(u, e);
+        if (r == 0)
+                *ret = TAKE_PTR(u);
+        return r;
+}
+
+static int parse_line(const char *line, size_t size, Uow **ret, Error *e) {
+        _cleanup_json_ cJSON *j = cJSON_ParseWithLength(line, size);
+
+        return j ? uow_from_json(j, ret, e) : error_set(e, -EBADMSG, "not valid JSON");
+}
+
+int uow_from_line(const char *line, size_t size, Uow **ret, Error *e) {
+        _cleanup_(uow_freep) Uow *u = uow_new("");
+        int r = u ? 0 : -ENOMEM, k = JSON_FLAT_END;
+        size_t next = 0;
+        JsonFlat flat;
+        cJSON item;
+
+        json_flat_begin(&flat, line, size);
+        while (r == 0 && (k = json_flat_next(&flat, &item)) == JSON_FLAT_MEMBER)
+                r = take_member(u, &item, &next, e);
+        if (r == 0 && k == JSON_FLAT_OTHER)
+                return parse_line(line, size, ret, e);
+        if (r == 0)
+                r = check_whole(u, e);
+        if (r == 0)
+                *ret = TAKE_PTR(u);
+        return r;
 }

@@ -52,7 +52,8 @@ typedef struct Uow {
         bool quarantined;   /* a damaged line concerns it: shown, never acted upon, until it is purged */
 
         /* Not persisted. */
-        void *run; /* the daemon's own, see machine.h */
+        void *run;       /* the daemon's own, see machine.h */
+        unsigned listed; /* and missing.c's: the listing of its place that saw its folder last */
 } Uow;
 
 /** uow_new() - an empty record for @id; NULL without memory. */
@@ -83,9 +84,11 @@ Uow *uow_orphan(const Event *e);
 /**
  * uow_to_json() - the record as a checkpoint holds it. New value or NULL.
  * uow_from_json() - its inverse; members that it does not know are passed over. 0, -EBADMSG with @e, -ENOMEM.
+ * uow_from_line() - the same from a checkpoint's line whose checksum is right
  */
 cJSON *uow_to_json(const Uow *u);
 int uow_from_json(const cJSON *j, Uow **ret, Error *e);
+int uow_from_line(const char *line, size_t size, Uow **ret, Error *e);
 
 /** uow_is_active() - between `uploaded` and `finished`: FlowCron has something to do for it. */
 static inline bool uow_is_active(const Uow *u) {

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * All records, three ways: an array in order of arrival, and two balanced trees of the C library
- * (tsearch(3)) by id and by the folder's present name.
+ * All records, three ways: an array in order of arrival, and two indexes, by id and by the folder's present name.
  *
- * The tree of folders holds those alone whose folder is in this instance. It orders by a string that the
+ * The index of folders holds those alone whose folder is in this instance. It goes by a string that the
  * fold may replace, so a record is taken out before an event that can do so, and put back after it. It is
  * made when it is asked for the first time: a replay, and a reader that lists, can do without.
  * Should damage to the log leave two with one folder, the newer one has the name.
@@ -14,9 +13,9 @@
 
 #include "uowset.h"
 
-#include <search.h>
 #include <string.h>
 
+#include "index.h"
 #include "text.h"
 
 /* So many candidates are named when a beginning fits several. */
@@ -26,35 +25,35 @@
 struct UowSet {
         Uow **uows; /* in order of arrival */
         size_t n, room;
-        void *by_id, *by_folder;
+        Index by_id, by_folder;
         bool folders_known; /* by_folder is made, and kept up */
 };
 
-/* A record begins with its id, so that an id alone can be looked for. */
-_Static_assert(offsetof(Uow, id) == 0, "compare_ids() takes records and ids");
-
-static int compare_ids(const void *a, const void *b) {
-        return strcmp(a, b);
+static const char *id_of(const void *item) {
+        return ((const Uow *)item)->id;
 }
 
-static int compare_folders(const void *a, const void *b) {
-        return strcmp(((const Uow *)a)->folder, ((const Uow *)b)->folder);
-}
-
-static void keep(void *node _unused_) {
+static const char *folder_of(const void *item) {
+        return ((const Uow *)item)->folder;
 }
 
 UowSet *uowset_new(void) {
-        return calloc(1, sizeof(UowSet));
+        UowSet *s = malloc(sizeof(*s));
+
+        if (s)
+                *s = (UowSet){ .by_id.key = id_of, .by_folder.key = folder_of };
+        return s;
 }
 
 void uowset_clear(UowSet *s) {
-        tdestroy(s->by_id, keep);
-        tdestroy(s->by_folder, keep);
+        index_done(&s->by_id);
+        index_done(&s->by_folder);
         for (size_t i = 0; i < s->n; i++)
                 uow_free(s->uows[i]);
         free(s->uows);
-        *s = (UowSet){ 0 };
+        s->uows = NULL;
+        s->n = s->room = 0;
+        s->folders_known = false;
 }
 
 UowSet *uowset_free(UowSet *s) {
@@ -65,27 +64,13 @@ UowSet *uowset_free(UowSet *s) {
         return NULL;
 }
 
-/* What a node of these trees points to (tsearch(3)): the record. */
-static Uow *node_uow(void *node) {
-        return node ? *(Uow **)node : NULL;
-}
-
 static void folder_out(UowSet *s, Uow *u) {
-        if (s->folders_known && u->folder &&
-                node_uow(tfind(u, &s->by_folder, compare_folders)) == u)
-                tdelete(u, &s->by_folder, compare_folders);
+        if (s->folders_known && u->folder)
+                index_remove(&s->by_folder, u);
 }
 
 static int folder_in(UowSet *s, Uow *u) {
-        void *node;
-
-        if (!s->folders_known || !uow_uses_folder(u))
-                return 0;
-        node = tsearch(u, &s->by_folder, compare_folders);
-        if (!node)
-                return -ENOMEM;
-        *(Uow **)node = u;
-        return 0;
+        return s->folders_known && uow_uses_folder(u) ? index_put(&s->by_folder, u) : 0;
 }
 
 static int make_room(UowSet *s) {
@@ -103,14 +88,12 @@ static int make_room(UowSet *s) {
 }
 
 static int add(UowSet *s, Uow *u) {
-        void *node;
-
-        if (make_room(s) < 0 || !(node = tsearch(u, &s->by_id, compare_ids)))
-                return -ENOMEM;
-        if (node_uow(node) != u)
+        if (index_get(&s->by_id, u->id))
                 return -EEXIST;
+        if (make_room(s) < 0 || index_put(&s->by_id, u) < 0)
+                return -ENOMEM;
         if (folder_in(s, u) < 0) {
-                tdelete(u, &s->by_id, compare_ids);
+                index_remove(&s->by_id, u);
                 return -ENOMEM;
         }
         s->uows[s->n++] = u;
@@ -166,7 +149,7 @@ int uowset_apply(UowSet *s, const Event *e, Uow **ret) {
 }
 
 Uow *uowset_get(const UowSet *s, const char *id) {
-        return node_uow(tfind(id, &s->by_id, compare_ids));
+        return index_get(&s->by_id, id);
 }
 
 /* The newer of two comes later, and so has the name. */
@@ -176,15 +159,14 @@ static int know_folders(UowSet *s) {
         s->folders_known = true;
         for (size_t i = 0; i < s->n; i++)
                 if (folder_in(s, s->uows[i]) < 0) {
-                        tdestroy(s->by_folder, keep);
-                        s->by_folder = NULL;
+                        index_done(&s->by_folder);
                         s->folders_known = false;
                         return -ENOMEM;
                 }
         return 0;
 }
 
-/* Without the memory for a tree, the long way. */
+/* Without the memory for an index, the long way. */
 static Uow *search_folder(const UowSet *s, const char *folder) {
         for (size_t i = s->n; i > 0; i--)
                 if (uow_uses_folder(s->uows[i - 1]) && streq(s->uows[i - 1]->folder, folder))
@@ -193,11 +175,9 @@ static Uow *search_folder(const UowSet *s, const char *folder) {
 }
 
 Uow *uowset_by_folder(const UowSet *s, const char *folder) {
-        const Uow key = { .folder = (char *)folder };
-
         if (know_folders((UowSet *)s) < 0)
                 return search_folder(s, folder);
-        return node_uow(tfind(&key, &s->by_folder, compare_folders));
+        return index_get(&s->by_folder, folder);
 }
 
 /* The newest that arrived under @name, purged ones if @purged and else all others. */

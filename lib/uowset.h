@@ -4,7 +4,7 @@
 /*
  * All Units of Work of an instance: by id, by the folder's name, in order of arrival.
  *
- * The set owns its records. Look-ups cost O(log n); those by an unambiguous beginning look at all.
+ * The set owns its records. Look-ups by id and folder cost the same however many there are; those by name or an unambiguous beginning look at all.
  */
 
 #include "uow.h"
