@@ -185,6 +185,8 @@ void machine_relocated(int r, const cJSON *result, const Error *e, void *userdat
                 machine_untroubled(run);
                 if (json_str(result, "folder"))
                         machine_answer(run, EVENT_FOLDER, copy_of(result));
+                if (run->machine->events.placed)
+                        run->machine->events.placed(run->uow, run->machine->events.userdata);
         } else if (r == UOW_E_GONE)
                 machine_gone(run->machine, run->uow);
         else {

@@ -56,6 +56,7 @@ typedef struct UowRun {
         bool stuck;        /* the scheduler says: does not lift by itself */
         char *trouble;     /* what is in the way, for people; NULL: nothing */
         char *waiting; /* why the job waits, as the scheduler said last; changes too often for the event log */
+        unsigned nodes; /* that the job has, as the scheduler said last; 0: not known */
         const char *purge_by;
         uint64_t *seqs; /* of its latest events, all from the first of these on */
         size_t n_seqs, room_seqs;

@@ -226,6 +226,7 @@ static void on_job(Uow *u, int attempt, const JobReport *report, void *userdata)
                 return;
         }
         (void)strdup_to(&run->waiting, report->reason);
+        run->nodes = report->node_count;
         if (job_changed(run, report))
                 machine_answer(run, EVENT_JOB, job_data(report));
         if (report->stuck && !run->stuck)

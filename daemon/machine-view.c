@@ -50,6 +50,34 @@ cJSON *machine_uow_json(const Machine *m, const Uow *u) {
         return TAKE_PTR(o);
 }
 
+/* Its folder is where it is fetched from, and nobody is about to take it away. */
+static bool is_ready(const Machine *m, const Uow *u) {
+        const UowRun *run = u->run;
+
+        return u->state == UOW_FINISHED && !u->purging && !machine_wants_chain(m, u) &&
+                !(run && (run->misplaced || run->errand != ERRAND_NONE));
+}
+
+int machine_board_facts(const Machine *m, const Uow *u, BoardFacts *ret) {
+        const SchedulerHealth *h = scheduler_health(m->scheduler);
+        const UowRun *run = u->run;
+
+        *ret = (BoardFacts){ .uow = u, .ready = is_ready(m, u) };
+        if (h->availability == SCHEDULER_DOWN)
+                ret->scheduler = h->text;
+        if (!run)
+                return 0;
+        if (run->dirty)
+                return -EAGAIN;
+        ret->nodes = run->nodes;
+        ret->waits_for = run->trouble;
+        if (u->state == UOW_QUEUED && u->phase != PHASE_SETTLING && !ret->waits_for)
+                ret->waits_for = run->waiting;
+        if (!ret->waits_for)
+                ret->waits_for = line_reason(m, run);
+        return 0;
+}
+
 static int add(cJSON *array, const Uow *u, const char *what, const char *advice) {
         cJSON *o = cJSON_CreateObject();
         int r;

@@ -17,6 +17,7 @@
 #include <sys/queue.h>
 #include <systemd/sd-event.h>
 
+#include "board-entry.h"
 #include "eventlog.h"
 #include "layout.h"
 #include "lease.h"
@@ -42,6 +43,7 @@ typedef struct MachineParts {
 typedef struct MachineEvents {
         void (*committed)(
                 const Uow *u, const Event *ev, void *userdata); /* durable now: tell listeners */
+        void (*placed)(const Uow *u, void *userdata); /* a result is where it belongs, after it was moved */
         void (*changed)(void *userdata);    /* how the scheduler is doing, or whether state can be written */
         void (*broken)(void *userdata);     /* state can't be written, and no submission is in mid-call */
         void (*lease_lost)(void *userdata); /* another owner has the base folder: stop */
@@ -119,6 +121,12 @@ void machine_forget(Machine *m, void *userdata);
 
 /** machine_uow_json() - the UoW as the contract shows it (id, name, state, phase, …, path), with what it waits for. New value or NULL. */
 cJSON *machine_uow_json(const Machine *m, const Uow *u);
+
+/**
+ * machine_board_facts() - what the status board is to be made from; valid until the next event
+ * -EAGAIN while something about @u is not durable yet: nothing may be said then.
+ */
+int machine_board_facts(const Machine *m, const Uow *u, BoardFacts *ret);
 
 /** machine_attention() - array of {"uow"?, "id"?, "what", "advice"?} that need a person's eye. New value or NULL. */
 cJSON *machine_attention(const Machine *m);

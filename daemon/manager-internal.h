@@ -4,7 +4,8 @@
 /*
  * The manager's inside, shared by its files only:
  *
- *   manager.c          building, tearing down, what comes up from below
+ *   manager.c          from the configuration to the running house, and back
+ *   manager-build.c    the rooms that tell something, and what comes up from them
  *   manager-life.c     signals, lease, timers, readiness, reload: living under systemd or cron
  *   manager-orders.c   orders from people, by name; requests left on disk
  *   manager-status.c   the status object, and its copy on disk
@@ -16,6 +17,10 @@
 #define EXIT_USAGE 2
 #define EXIT_HELD 3
 #define EXIT_CONFIG 78
+
+int manager_build_machine(Manager *m, Error *e);
+int manager_build_watchers(Manager *m, Error *e);
+int manager_build_folders(Manager *m);
 
 int manager_signals(Manager *m);
 int manager_timers(Manager *m);
@@ -31,7 +36,7 @@ bool manager_owns(const Manager *m);
 void manager_publish_config(Manager *m);
 void manager_scan(Manager *m);
 void manager_requests(Manager *m);
-void manager_requests_done(Manager *m);
+int manager_orders_new(Manager *m);
 
 /** manager_show_later() - status line and the copy on disk follow soon; many changes, one write. */
 void manager_show_later(Manager *m);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Orders from people: by name over the socket, or left on disk for the next owner. */
+/* Orders from people: by name over the socket, or left on disk: as folders in Orders/, or as requests for the next owner. */
 
 #include <string.h>
 
+#include "arriving.h"
 #include "manager-internal.h"
 #include "requests.h"
 #include "text.h"
@@ -34,75 +35,39 @@ int manager_order(
         return error_set(e, UOW_E_INVALID, "there is no order \"%s\"", order);
 }
 
-/*
- * A request is removed only when what it caused is durable: a crash before that has it carried out once more, which its state
- * then refuses or bears. Until then it lies in the folder, and another look passes it over.
- */
-struct Carried {
-        Manager *manager;
-        char *file;
-        struct Carried *next;
-};
-
-static struct Carried *carried_free(struct Carried *c) {
-        if (!c)
-                return NULL;
-        free(c->file);
-        free(c);
-        return NULL;
+static bool may_act(void *userdata) {
+        return manager_owns(userdata);
 }
 
-static bool is_carried(const Manager *m, const char *file) {
-        for (const struct Carried *c = m->carried; c; c = c->next)
-                if (streq(c->file, file))
-                        return true;
-        return false;
-}
+static int order_by_folder(const char *order, const char *what, Error *e, void *userdata) {
+        Manager *m = userdata;
+        _cleanup_json_ cJSON *arriving = NULL;
+        Uow *u = NULL;
+        int r = manager_order(m, order, what, "folder", &u, e);
 
-static void carried_drop(struct Carried *gone) {
-        struct Carried **c = &gone->manager->carried;
-
-        while (*c != gone)
-                c = &(*c)->next;
-        *c = gone->next;
-        carried_free(gone);
-}
-
-static void on_durable(int r, void *userdata) {
-        struct Carried *c = userdata;
-
-        if (r == 0)
-                r = requests_remove(c->manager->layout->fd[PLACE_REQUESTS], c->file);
-        if (r < 0)
-                log_warning("Request %s could not be closed: %s", c->file, strerror(-r));
-        carried_drop(c);
-}
-
-static int close_request(Manager *m, const Request *request) {
-        struct Carried *c = calloc(1, sizeof(*c));
-        int r;
-
-        if (!c)
-                return -ENOMEM;
-        c->manager = m;
-        c->file = strdup(request->file);
-        r = c->file ? machine_after_commit(m->machine, on_durable, c) : -ENOMEM;
-        if (r < 0) {
-                carried_free(c);
+        if (r != UOW_E_NOT_FOUND)
                 return r;
-        }
-        c->next = m->carried;
-        m->carried = c;
-        return 0;
+        arriving = manager_arriving(m);
+        if (arriving_exact(arriving, what))
+                error_set(e, r,
+                        "it is still arriving: there is nothing to %s before its upload is complete",
+                        order);
+        return r;
 }
 
-void manager_requests_done(Manager *m) {
-        struct Carried *c;
+static void close_request(const char *file, const char *answer _unused_, void *userdata) {
+        Manager *m = userdata;
+        int r = requests_remove(m->layout->fd[PLACE_REQUESTS], file);
 
-        while ((c = m->carried)) {
-                m->carried = c->next;
-                carried_free(c);
-        }
+        if (r < 0)
+                log_warning("Request %s could not be closed: %s", file, strerror(-r));
+}
+
+int manager_orders_new(Manager *m) {
+        const OrdersEvents events = { may_act, order_by_folder, m };
+        int r = carried_new(m->machine, close_request, m, &m->requests);
+
+        return r < 0 ? r : orders_new(m->event, m->layout, m->machine, &events, &m->orders);
 }
 
 static int carry_out(Manager *m, const Request *request) {
@@ -124,7 +89,7 @@ static int carry_out(Manager *m, const Request *request) {
         if (r > 0)
                 log_warning("The order to %s %s left on disk is refused: %s", request->order,
                         name ?: "?", e.text);
-        return close_request(m, request);
+        return carried_add(m->requests, request->file, NULL);
 }
 
 void manager_requests(Manager *m) {
@@ -145,7 +110,7 @@ void manager_requests(Manager *m) {
                 log_warning("Request %s is no order of this folder's owner; it was set aside.",
                         cJSON_GetStringValue(name));
         for (size_t i = 0; r >= 0 && i < requests.n; i++)
-                if (!is_carried(m, requests.items[i].file))
+                if (!carried_has(m->requests, requests.items[i].file))
                         r = carry_out(m, &requests.items[i]);
         requests_done(&requests);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Builds the house and hands the callbacks down: what a lower room has to tell a higher one arrives here.
+ * Loads, opens, builds and tears down the house, in that order and in the reverse one. What the rooms have to tell arrives in manager-build.c.
  */
 
 #include "manager.h"
@@ -15,118 +15,6 @@
 #include "fileio.h"
 #include "manager-internal.h"
 #include "text.h"
-
-/* ---- what comes up from below ---- */
-
-static void on_look(const char *name, void *userdata) {
-        Manager *m = userdata;
-        Error e = {};
-
-        (void)scan_one(m->scan, name, &e);
-}
-
-static void on_look_everywhere(void *userdata) {
-        manager_scan(userdata);
-}
-
-static void on_look_requests(void *userdata) {
-        manager_requests(userdata);
-}
-
-static void on_arriving(const char *name, void *userdata) {
-        Manager *m = userdata;
-
-        watch_arrival(m->watch, name);
-}
-
-static void on_not_arriving(const char *name, void *userdata) {
-        Manager *m = userdata;
-
-        watch_forget(m->watch, name);
-}
-
-static void on_complete(const char *name, const char *id, uid_t owner, void *userdata) {
-        Manager *m = userdata;
-        int r = machine_upload(m->machine, name, id, owner);
-
-        /* Why nothing can be written was said when that began. */
-        if (r < 0 && !machine_trouble(m->machine))
-                log_warning("An upload could not be taken up now: %s; the next scan tries again.",
-                        strerror(-r));
-}
-
-static void on_known(Uow *u, usec_t changed, void *userdata) {
-        Manager *m = userdata;
-
-        machine_nudge(m->machine, u, changed);
-}
-
-static void on_missing(Uow *u, void *userdata) {
-        Manager *m = userdata;
-
-        machine_missing(m->machine, u);
-}
-
-static void on_soft_delete(Uow *u, void *userdata) {
-        Manager *m = userdata;
-
-        (void)machine_soft_delete(m->machine, u, "retention");
-}
-
-static void on_purge(Uow *u, void *userdata) {
-        Manager *m = userdata;
-
-        (void)machine_order_purge(m->machine, u, "retention", NULL);
-}
-
-static void on_committed(const Uow *u, const Event *ev, void *userdata) {
-        Manager *m = userdata;
-
-        if (m->control)
-                control_publish(m, u, ev);
-        if (ev->type == EVENT_FINISHED || ev->type == EVENT_SOFT_DELETED ||
-                ev->type == EVENT_RESTORED)
-                m->retention_stale = true;
-        manager_show_later(m);
-}
-
-static void on_lease_lost(void *userdata) {
-        manager_lease_lost(userdata);
-}
-
-/* Over when nothing is under way and the jobs have been asked about; what came of that has been done too, since that was under way as well. */
-static void on_idle(void *userdata) {
-        Manager *m = userdata;
-
-        if (!m->options.once || !machine_has_polled(m->machine))
-                return;
-        if (retention_has_more(m->retention)) {
-                retention_run(m->retention);
-                if (!machine_is_idle(m->machine))
-                        return;
-        }
-        sd_event_exit(m->event, 0);
-}
-
-/* A daemon waits until it can write again; a pass leaves that to the next one. */
-static void on_broken(void *userdata) {
-        Manager *m = userdata;
-
-        if (!m->options.once)
-                return;
-        m->exit_code = EXIT_FAILURE;
-        sd_event_exit(m->event, 0);
-}
-
-static void on_changed(void *userdata) {
-        manager_show_later(userdata);
-}
-
-static void on_stopped(void *userdata) {
-        Manager *m = userdata;
-
-        sd_event_exit(m->event, 0);
-}
 
 /* ---- looking ---- */
 
@@ -169,8 +57,12 @@ void manager_scan(Manager *m) {
         }
         if (r == -ESTALE)
                 reopen(m);
-        if (!m->foreign_state)
-                manager_requests(m);
+        if (m->foreign_state)
+                return;
+        manager_requests(m);
+        orders_look(m->orders);
+        if (r >= 0)
+                board_scan(m->board);
 }
 
 /* ---- building and tearing down ---- */
@@ -234,45 +126,6 @@ static int replay(Manager *m, Error *e) {
                 &m->eventlog, e);
 }
 
-static int build_watchers(Manager *m, Error *e) {
-        const WatchEvents watch = { on_look, on_look_everywhere, on_look_requests, m };
-        const ScanEvents scan = { on_arriving, on_not_arriving, on_complete, on_known, on_missing,
-                m };
-        const RetentionEvents retention = { on_soft_delete, on_purge, m };
-        int r;
-
-        r = watch_new(m->event, m->config, m->layout, &watch, &m->watch, e);
-        if (r >= 0)
-                r = scan_new(m->layout, m->uows, &scan, &m->scan);
-        if (r >= 0)
-                r = retention_new(m->event, m->config, m->uows, &retention, &m->retention);
-        return r;
-}
-
-static int build_machine(Manager *m, Error *e) {
-        const MachineEvents events = { .committed = on_committed,
-                .changed = on_changed,
-                .broken = on_broken,
-                .lease_lost = on_lease_lost,
-                .idle = on_idle,
-                .stopped = on_stopped,
-                .userdata = m };
-        MachineParts parts;
-        int r;
-
-        r = worker_pool_new(m->event, &m->workers);
-        if (r < 0)
-                return r;
-        parts = (MachineParts){ .event = m->event,
-                .config = m->config,
-                .layout = m->layout,
-                .lease = m->lease,
-                .uows = m->uows,
-                .eventlog = m->eventlog,
-                .workers = m->workers };
-        return machine_new(&parts, &events, &m->machine, e);
-}
-
 static int listen_for_orders(Manager *m, Error *e) {
         _cleanup_free_ char *path = NULL;
 
@@ -327,9 +180,11 @@ int manager_start(Manager *m, Error *e) {
                 return r;
         r = replay(m, e);
         if (r >= 0)
-                r = build_machine(m, e);
+                r = manager_build_machine(m, e);
         if (r >= 0)
-                r = build_watchers(m, e);
+                r = manager_build_watchers(m, e);
+        if (r >= 0)
+                r = manager_build_folders(m);
         if (r >= 0)
                 r = listen_for_orders(m, e);
         if (r >= 0)
@@ -354,8 +209,10 @@ int manager_run(Manager *m) {
                 return EXIT_FAILURE;
         }
         sd_notify(false, "STOPPING=1");
-        if (manager_owns(m))
+        if (manager_owns(m)) {
                 manager_show(m);
+                board_flush(m->board);
+        }
         return m->exit_code;
 }
 
@@ -369,12 +226,14 @@ Manager *manager_free(Manager *m) {
                 return NULL;
         /* In the reverse order of building; the lease last, since all before may still write. */
         control_free(m->control);
+        orders_free(m->orders);
+        carried_free(m->requests);
+        board_free(m->board);
         worker_pool_free(m->workers);
         machine_free(m->machine);
         retention_free(m->retention);
         scan_free(m->scan);
         watch_free(m->watch);
-        manager_requests_done(m);
         if (m->eventlog && eventlog_pending(m->eventlog) && manager_owns(m))
                 (void)eventlog_commit(m->eventlog);
         eventlog_free(m->eventlog);

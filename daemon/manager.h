@@ -8,9 +8,12 @@
  * the sources and says READY; manager_free() tears down in the reverse order.
  */
 
+#include "board.h"
+#include "carried.h"
 #include "control.h"
 #include "log.h"
 #include "machine.h"
+#include "orders.h"
 #include "retention.h"
 #include "scan.h"
 #include "watch.h"
@@ -36,6 +39,8 @@ typedef struct Manager {
         Scan *scan;
         Machine *machine;
         Retention *retention;
+        Board *board;
+        Orders *orders;
         Control *control;
 
         usec_t started;
@@ -46,7 +51,7 @@ typedef struct Manager {
         sd_event_source *lease_timer, *housekeeping_timer, *show_timer;
         sd_event_source *signals[3];
         LeaseWatch lease_watch;
-        struct Carried *carried; /* requests whose effect is not durable yet */
+        Carried *requests; /* whose effect is not durable yet */
         int lease_trouble;  /* why the lease could not be renewed the last time: -errno */
         bool reload_wanted; /* before there was anything to reload */
         bool woken;         /* the wait for an absent owner's term is over */

@@ -344,3 +344,11 @@ cJSON *scan_arriving(const Scan *s) {
 size_t scan_n_arriving(const Scan *s) {
         return s->n_arrivals;
 }
+
+bool scan_is_arriving(const Scan *s, const char *name, const char **ret_reason) {
+        const Arrival *a = arrival_find(s, name);
+
+        if (a)
+                *ret_reason = a->reason;
+        return a != NULL;
+}

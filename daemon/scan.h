@@ -35,3 +35,6 @@ int scan_one(Scan *s, const char *name, Error *e);
 /** scan_arriving() - array of {"name", "state": "arriving", "created", "reason"?}. New value or NULL. */
 cJSON *scan_arriving(const Scan *s);
 size_t scan_n_arriving(const Scan *s);
+
+/** scan_is_arriving() - whether @name is, and then what keeps it from being taken (NULL: it is just under way); valid until the next look. */
+bool scan_is_arriving(const Scan *s, const char *name, const char **ret_reason);

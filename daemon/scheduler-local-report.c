@@ -143,6 +143,7 @@ int local_report(const LocalRecord *r, JobReport *ret) {
         int k = strdup_to(&report.state, local_state_to_string(r->state));
 
         if (k >= 0 && r->host) {
+                report.node_count = 1;
                 report.nodes = text_escape(r->host);
                 k = report.nodes ? 0 : -ENOMEM;
         }

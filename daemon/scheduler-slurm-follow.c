@@ -144,6 +144,8 @@ static int say_alive(const Item *item, const SlurmPicture *p, JobReport *report)
                 return r;
         if (report->phase == PHASE_PENDING)
                 return say_waiting(item, p, report);
+        if (p->n == 1 && row->node_count > 0)
+                report->node_count = (unsigned)row->node_count;
         if (!p->array)
                 return 0;
         report->reason = xasprintf(

@@ -28,6 +28,7 @@
         (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR | IN_DONT_FOLLOW)
 #define ARRIVAL_MASK (IN_CREATE | IN_MOVED_TO | IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK)
 #define REQUESTS_MASK (IN_MOVED_TO | IN_ONLYDIR)
+#define FOLDERS_MASK (IN_CREATE | IN_MOVED_TO | IN_ONLYDIR)
 
 typedef struct Arriving {
         int wd;
@@ -40,7 +41,7 @@ struct Watch {
         const Layout *layout;
         WatchEvents events;
         int fd; /* inotify, or -1 */
-        int uploaded_wd, requests_wd;
+        int uploaded_wd, requests_wd, status_wd, orders_wd;
         void *by_wd, *by_name; /* tsearch() trees of Arriving */
         sd_event_source *io, *timer;
         bool sees_all;
@@ -186,6 +187,10 @@ static void on_event(Watch *w, const struct inotify_event *ev) {
                 w->events.look_everywhere(w->events.userdata);
         else if (ev->wd == w->requests_wd)
                 w->events.look_requests(w->events.userdata);
+        else if (ev->wd == w->status_wd && ev->len > 0)
+                w->events.look_board(ev->name, w->events.userdata);
+        else if (ev->wd == w->orders_wd && ev->len > 0)
+                w->events.look_order(ev->name, w->events.userdata);
         else if (ev->wd == w->uploaded_wd && ev->len > 0)
                 w->events.look(ev->name, w->events.userdata);
         else if (ev->wd == w->uploaded_wd)
@@ -244,7 +249,9 @@ int watch_new(sd_event *event, const Config *c, const Layout *l, const WatchEven
                 .events = *events,
                 .fd = -1,
                 .uploaded_wd = -1,
-                .requests_wd = -1 };
+                .requests_wd = -1,
+                .status_wd = -1,
+                .orders_wd = -1 };
         w->file_system = "not looked at yet";
         r = sd_event_add_time(event, &w->timer, CLOCK_BOOTTIME, 0, USEC_PER_SEC, on_timer, w);
         if (r >= 0)
@@ -262,7 +269,7 @@ static void stop_inotify(Watch *w) {
         sd_event_source_unref(w->io);
         w->io = NULL;
         w->fd = safe_close(w->fd);
-        w->uploaded_wd = w->requests_wd = -1;
+        w->uploaded_wd = w->requests_wd = w->status_wd = w->orders_wd = -1;
         /* Both trees hold the same nodes' contents: the one forgets them, the other frees them. */
         tdestroy(w->by_wd, leave);
         tdestroy(w->by_name, arriving_free);
@@ -280,6 +287,10 @@ static int start_inotify(Watch *w) {
         if (r < 0)
                 return r;
         r = w->requests_wd = add_watch(w, PLACE_REQUESTS, ".", REQUESTS_MASK);
+        if (r >= 0)
+                r = w->status_wd = add_watch(w, PLACE_STATUS, ".", FOLDERS_MASK);
+        if (r >= 0)
+                r = w->orders_wd = add_watch(w, PLACE_ORDERS, ".", FOLDERS_MASK);
         if (r < 0)
                 return r;
         r = sd_event_add_io(w->event, &w->io, w->fd, EPOLLIN, on_io, w);

@@ -39,6 +39,7 @@ typedef struct JobReport {
         char *reason;       /* one line for people; while pending: why it waits */
         char *state;        /* the scheduler's own word: "TIMEOUT" */
         char *nodes;        /* node list, as the scheduler writes it */
+        unsigned node_count; /* while running; 0: not known, or more jobs than one */
         char *job_ids;      /* further jobs submitted from its folder and still known, "18,19" */
         usec_t started, finished;
         bool stuck;         /* what it waits for does not lift by itself */

@@ -2,6 +2,7 @@
 """Fixtures of the integration tests.
 
     instance   makes FlowCron instances: fc = instance(backend=standin, config={…}).start()
+    zoo        an instance with a UoW in each state
     standin    a fresh stand-in for Slurm, for this test alone
     slurm      real Slurm with accounting, one a session; needs root
     users      fcuser1, fcuser2 (group fcgroup), fcuser3; needs root
@@ -35,6 +36,7 @@ from support.leftovers import end_leftovers
 from support.sampler import Sampler
 from support.standin import Standin
 from support.usersystemd import UserSystemd
+from support.zoo import make_zoo
 
 TEST_SECONDS = 300
 
@@ -124,6 +126,12 @@ def standin(root_dir):
     fake = Standin(root_dir / "standin")
     yield fake
     fake.close()
+
+
+@pytest.fixture
+def zoo(instance, standin):
+    """An instance with a UoW in each state, see support/zoo.py."""
+    return make_zoo(instance, standin)
 
 
 @pytest.fixture(scope="session")

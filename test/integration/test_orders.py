@@ -15,11 +15,7 @@ from support.common import as_user, program, wait_until
 from support.jobs import SCRIPT, wait_job, wait_polls
 from support.record import check_record
 from support.units import script
-
-
-def gone(fc, uow_id):
-    return wait_until(lambda: (lambda u: u["state"] == "purged" and u)(fc.show(uow_id)),
-                      lambda: f"{fc.show(uow_id)}\n{fc.trouble()}")
+from support.zoo import EVERY, gone
 
 
 def attempt(fc, name, number):
@@ -38,50 +34,12 @@ def put_in_bin(fc, *names):
     fc.reload()
 
 
-@pytest.fixture
-def zoo(instance, standin):
-    """One UoW in each state that can be held still, named after it."""
-    standin.set(mode="norun", partition_state="down")
-    fc = instance(backend=standin, config={"retention": {"soft_delete_after": "1s"}}).start()
-    for name in ("bin", "purged"):
-        fc.upload(name)
-    for name in ("bin", "purged"):
-        standin.end(wait_job(fc, name))
-    for name in ("bin", "purged"):
-        fc.wait_state(name, "soft-deleted")
-    assert fc.ctl("purge", "purged", "--yes").code == 0
-    gone(fc, "purged")
-    fc.configure({"scheduler": {"max_queued": 2}})
-    fc.reload()
-    for name, end in (("finished", "COMPLETED"), ("failed", "FAILED")):
-        fc.upload(name)
-        standin.end(wait_job(fc, name), end)
-    fc.upload("rejected", commands="cd $HOME")
-    for name in ("finished", "failed", "rejected"):
-        fc.wait_state(name, "finished")
-    fc.upload("pending")
-    fc.upload("running")
-    standin.ctl("set", wait_job(fc, "running"), "RUNNING")
-    fc.upload("staged")
-    fc.upload("arriving", sentinel=False)
-    fc.wait_state("running", "queued", phase="running")
-    fc.wait_state("pending", "queued", phase="pending")
-    fc.wait_state("staged", "staged")
-    wait_until(lambda: fc.show("arriving"), "it to be seen")
-    fc.ids = {name: fc.show(name).get("id") for name in EVERY}
-    return fc
-
-
 ALLOWED = {
     "retry": {"finished", "failed", "rejected", "bin"},
     "cancel": {"staged", "pending", "running"},
     "restore": {"bin"},
     "purge": {"finished", "failed", "rejected", "bin"},
 }
-EVERY = {"arriving", "staged", "pending", "running", "finished", "failed", "rejected", "bin",
-         "purged"}
-
-
 def snapshot(fc):
     return ({u["name"]: {k: v for k, v in u.items() if k not in ("reason", "updated")}
              for u in fc.list("--all")},

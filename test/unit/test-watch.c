@@ -17,7 +17,7 @@ typedef struct Fixture {
         Instance *instance;
         sd_event *event;
         Watch *watch;
-        unsigned everywhere, requests, looks;
+        unsigned everywhere, requests, looks, boards, orders;
         char last[256]; /* the name looked at last */
 } Fixture;
 
@@ -39,9 +39,28 @@ static void on_requests(void *userdata) {
         ((Fixture *)userdata)->requests++;
 }
 
+static void on_board(const char *name, void *userdata) {
+        Fixture *f = userdata;
+
+        f->boards++;
+        snprintf(f->last, sizeof(f->last), "%s", name);
+}
+
+static void on_order(const char *name, void *userdata) {
+        Fixture *f = userdata;
+
+        f->orders++;
+        snprintf(f->last, sizeof(f->last), "%s", name);
+}
+
 static Fixture *fixture_new(const char *more) {
         Fixture *f = calloc(1, sizeof(*f));
-        const WatchEvents events = { on_look, on_everywhere, on_requests, f };
+        const WatchEvents events = { .look = on_look,
+                .look_everywhere = on_everywhere,
+                .look_requests = on_requests,
+                .look_board = on_board,
+                .look_order = on_order,
+                .userdata = f };
         Error e = {};
 
         f->instance = instance_new(more);
@@ -176,6 +195,26 @@ static void test_requests(void **state) {
         assert_int_equal(renameat(dir, ".half", dir, "whole.json"), 0);
         turn(f);
         assert_int_equal(f->requests, 1);
+        fixture_free(f);
+}
+
+static void test_boards_and_orders(void **state) {
+        Fixture *f = fixture_new("watch: {mode: inotify, " LONG "}\n");
+
+        (void)state;
+        put_folder(place(f->instance, PLACE_STATUS), "u");
+        turn(f);
+        assert_int_equal(f->boards, 1);
+        assert_string_equal(f->last, "u");
+        put_folder(place(f->instance, PLACE_ORDERS), "retry u");
+        turn(f);
+        assert_int_equal(f->orders, 1);
+        assert_string_equal(f->last, "retry u");
+        /* What a board shows is ours to write; that something went is nothing to look at. */
+        put_folder(place(f->instance, PLACE_STATUS), "u/waiting");
+        assert_int_equal(tree_remove(place(f->instance, PLACE_STATUS), "u"), 0);
+        turn(f);
+        assert_int_equal(f->boards, 1);
         fixture_free(f);
 }
 
@@ -317,6 +356,7 @@ int main(void) {
                 cmocka_unit_test(test_looks_after_watching),
                 cmocka_unit_test(test_renamed_and_removed),
                 cmocka_unit_test(test_requests),
+                cmocka_unit_test(test_boards_and_orders),
                 cmocka_unit_test(test_overflow),
                 cmocka_unit_test(test_poll),
                 cmocka_unit_test(test_reload),

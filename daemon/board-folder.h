@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * A board on disk: a folder in Status/ that holds one entry, an empty folder whose name is read.
+ *
+ * Whoever may write in Status/ may put anything there, so nothing is believed of what a board holds: links are not followed, strays
+ * that hold nothing are removed, a few at a time, and what holds data is left, since it may be somebody's.
+ */
+
+/**
+ * board_folder_show() - have board @name show @entry and nothing else of ours
+ * An entry that is there is renamed, so that a reader sees the old or the new one. Entries that FlowCron makes no such names for, if they are
+ * empty, are removed. Returns 0; -EAGAIN if strays are left for another time; -ENOENT: there is no such board (any more); other -errno.
+ */
+int board_folder_show(int status, const char *name, const char *entry);
+
+/** board_folder_clear() - remove an entry of FlowCron's that begins with @word; the board stays. 0 or -errno. */
+int board_folder_clear(int status, const char *name, const char *word);
+
+/**
+ * board_folder_remove() - remove board @name, if it shows something
+ * An empty one was just made for the next of that name, and one that holds data is left with them. 0 or -errno.
+ */
+int board_folder_remove(int status, const char *name);
