@@ -122,17 +122,20 @@ static int connect_to_daemon(Cli *cli, const char *path, Error *e) {
 }
 
 Client *access_client(Cli *cli) {
+        _cleanup_free_ char *path = NULL, *other = NULL;
         char instance[INSTANCE_MAX];
-        _cleanup_free_ char *path = NULL;
+        Error unused;
 
         if (cli->client || cli->client_tried || cli->base)
                 return cli->client;
         cli->client_tried = true;
         path = config_socket_path(access_instance(cli, instance));
-        if (!path)
-                return NULL;
-        if (connect_to_daemon(cli, path, &cli->unreachable) < 0)
-                error_prefix(&cli->unreachable, 0, "%s", path);
+        if (!path || connect_to_daemon(cli, path, &cli->unreachable) >= 0)
+                return cli->client;
+        error_prefix(&cli->unreachable, 0, "%s", path);
+        other = config_socket_path_else(instance);
+        if (other)
+                (void)connect_to_daemon(cli, other, &unused);
         return cli->client;
 }
 

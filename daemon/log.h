@@ -20,6 +20,7 @@
 #define MESSAGE_ID_STATE_UNWRITABLE "3b5f7d9e1c2a44b6a8dae2f406b81a23"
 #define MESSAGE_ID_LEASE_LOST "4c608ea02d3b45c7b9ebf30517c92b34"
 #define MESSAGE_ID_STUCK "5d719fb13e4c46d8cafc041628da3c45"
+#define MESSAGE_ID_CONFIG_REFUSED "6e82a0c24f5d47e9bd0d152739eb4d56"
 
 /** log_open() - start logging for @instance; @logs is the folder's descriptor (duplicated) or -1: no file yet. May be called again. */
 int log_open(const char *instance, int logs);

@@ -116,7 +116,8 @@ static int fail(const ManagerOptions *o, int code, const Error *e, int r) {
         _cleanup_free_ char *file = name ? strndup(name, strcspn(name, ".")) : NULL;
 
         (void)log_open(o->instance ?: file ?: "default", -1);
-        log_error("%s", e->text[0] ? e->text : strerror(r < 0 ? -r : EINVAL));
+        log_message(LOG_ERR, code == EXIT_CONFIG ? MESSAGE_ID_CONFIG_REFUSED : NULL, "%s",
+                e->text[0] ? e->text : strerror(r < 0 ? -r : EINVAL));
         log_close();
         return code;
 }

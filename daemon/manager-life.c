@@ -254,7 +254,8 @@ int manager_reload(Manager *m, Error *e) {
                 adopt_config(m, c);
                 log_notice("The configuration was read again from %s.", m->config_path);
         } else
-                log_error("The configuration is refused, the one in force is kept: %s", e->text);
+                log_message(LOG_ERR, MESSAGE_ID_CONFIG_REFUSED,
+                        "The configuration is refused, the one in force is kept: %s", e->text);
         (void)strdup_to(&m->config_fault, r == 0 ? NULL : e->text);
         manager_say_ready(m);
         manager_show_later(m);

@@ -169,14 +169,18 @@ cJSON *manager_arriving(const Manager *m) {
         return scan_arriving(m->scan);
 }
 
+/* What `systemctl --user status` shows: counts, and what is in the way. */
 static void say_status(const Manager *m, const cJSON *status) {
         const cJSON *counts = json_object(status, "counts");
         const SchedulerHealth *h = scheduler_health(machine_scheduler(m->machine));
+        const char *fault = m->config_fault;
 
-        sd_notifyf(false, "STATUS=%" PRId64 " arriving, %" PRId64 " staged, %" PRId64 " queued%s%s",
+        sd_notifyf(false,
+                "STATUS=%" PRId64 " arriving, %" PRId64 " staged, %" PRId64 " queued%s%s%s%s",
                 json_int(counts, "arriving", 0),
                 json_int(counts, "uploaded", 0) + json_int(counts, "staged", 0),
-                json_int(counts, "queued", 0), h->text[0] ? "; " : "", h->text);
+                json_int(counts, "queued", 0), h->text[0] ? "; " : "", h->text,
+                fault ? "; the configuration was refused: " : "", fault ?: "");
 }
 
 void manager_show(Manager *m) {

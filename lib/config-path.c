@@ -59,3 +59,11 @@ char *config_socket_path(const char *instance) {
                 return xasprintf("%s/flowcron/%s.sock", run, instance);
         return xasprintf("/tmp/flowcron-%u/%s.sock", (unsigned)getuid(), instance);
 }
+
+char *config_socket_path_else(const char *instance) {
+        if (!isempty(getenv("FLOWCRON_SOCKET")))
+                return NULL;
+        if (absolute_env("XDG_RUNTIME_DIR"))
+                return xasprintf("/tmp/flowcron-%u/%s.sock", (unsigned)getuid(), instance);
+        return xasprintf("/run/user/%u/flowcron/%s.sock", (unsigned)getuid(), instance);
+}

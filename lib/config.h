@@ -155,5 +155,11 @@ bool config_instance_valid(const char *name);
  */
 char *config_socket_path(const char *instance);
 
+/**
+ * config_socket_path_else() - where it listens if it was started with XDG_RUNTIME_DIR and we were not, or the other way round
+ * A service has that variable; a shell that came through su, cron or a batch job may not. New string, or NULL: nowhere else.
+ */
+char *config_socket_path_else(const char *instance);
+
 /** config_needs_restart() - the first key in which @a and @b differ that a reload can't change (base, paths, scheduler.type), or NULL. */
 const char *config_needs_restart(const Config *a, const Config *b);

@@ -9,6 +9,8 @@
     root_dir   a private folder with a short path that other users can enter
     sampler    watches where UoWs are: with sampler(fc, "NAME") as s: …
     user_systemd   a real `systemctl --user`; needs root
+    installed_home FlowCron installed in that user's home
+    service        its flowcron.service, started; one a file of tests
 
 A test that uses `slurm` or `user_systemd` carries that marker (slurm, systemd) by itself, so
 `-m "not slurm and not systemd"` leaves out what needs root and time.
@@ -34,6 +36,7 @@ from support.home import Home
 from support.instance import Instance
 from support.leftovers import end_leftovers
 from support.sampler import Sampler
+from support.service import Service, install_home, wipe
 from support.standin import Standin
 from support.usersystemd import UserSystemd
 from support.zoo import make_zoo
@@ -192,3 +195,28 @@ def user_systemd(users):
             yield systemd
         finally:
             systemd.down()
+
+
+@pytest.fixture(scope="session")
+def installed_home(user_systemd):
+    folder = install_home(user_systemd)
+    yield folder
+    wipe(folder)
+    user_systemd.systemctl("daemon-reload")
+
+
+@pytest.fixture(scope="module")
+def service_root():
+    folder = make_root_dir()
+    yield folder
+    end_leftovers(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def service(service_root, user_systemd, installed_home):
+    one = Service(service_root, user_systemd, installed_home)
+    try:
+        yield one.start()
+    finally:
+        one.close()

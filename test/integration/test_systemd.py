@@ -2,134 +2,24 @@
 """FlowCron as people run it: installed into the home folder, started by `systemctl --user`."""
 
 import json
-import os
-import pathlib
 import pwd
-import shutil
-import subprocess
-import tempfile
-import types
 
 import pytest
 
-from support.common import BUILD, do_as, wait_until
-from support.instance import Answer, Instance, assert_no_report
-from support.leftovers import end_leftovers
+from support.common import wait_until
 from support.record import check_record
+from support.service import Service, is_active, lives, running_job
 
 pytestmark = pytest.mark.systemd
 
-UNTIL_GO = ["echo $$ > data/pid", "until [[ -e go ]]; do sleep 0.1; done", "echo done > data/out"]
+
+@pytest.fixture(name="fc", scope="module")
+def fixture_fc(service):
+    return service
 
 
-class Service(Instance):
-    """An instance that a user's systemd runs, with the user's own home and configuration."""
-
-    def __init__(self, root, systemd, home, name="default"):
-        super().__init__(root, name, user=systemd.user, base=f"base-{name}")
-        self.systemd = systemd
-        self.unit = "flowcron.service" if name == "default" else f"flowcron@{name}.service"
-        self.programs = home / ".local/bin"
-        self.config_file = home / f".config/flowcron/{name}.yaml"
-        self.configure()
-
-    def ctl(self, *args, parse=True, **_):
-        argv = [self.programs / "flowcronctl", "-i", self.name, *(["--json"] if parse else []),
-                *(os.fsdecode(a) for a in args)]
-        done = self.systemd.run(*argv, check=False)
-        return Answer(types.SimpleNamespace(args=argv, returncode=done.returncode,
-                                            stdout=done.stdout.encode(),
-                                            stderr=done.stderr.encode()), parse)
-
-    def property(self, name):
-        return self.systemd.systemctl("show", "--value", "-p", name, self.unit).strip()
-
-    def start(self, *_, **__):
-        self.systemd.systemctl("start", self.unit)
-        return self
-
-    def stop(self):
-        self.systemd.systemctl("stop", self.unit)
-
-    def journal(self, *matches):
-        out = self.systemd.run("journalctl", "--user", "-o", "json", "--no-pager", *matches).stdout
-        return [json.loads(line) for line in out.splitlines()]
-
-    def trouble(self):
-        return "\n".join(str(e.get("MESSAGE")) for e in self.journal("-u", self.unit)[-40:])
-
-    def close(self):
-        try:
-            self.systemd.systemctl("stop", self.unit)
-            assert_no_report("\n".join(str(e.get("MESSAGE"))
-                                       for e in self.journal("-u", self.unit)), self.unit)
-        finally:
-            self.notifications.end()
-
-
-def wipe(home):
-    for path in (".local/bin/flowcrond", ".local/bin/flowcronctl", ".config/flowcron",
-                 ".local/share/systemd/user", ".config/systemd/user"):
-        path = home / path
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-
-
-@pytest.fixture(scope="module")
-def home(user_systemd):
-    """The user's home, with FlowCron installed in it the way the README says."""
-    folder = pathlib.Path(pwd.getpwnam(user_systemd.user).pw_dir)
-    wipe(folder)
-    do_as(user_systemd.user, lambda: (folder / ".config/flowcron").mkdir(parents=True))
-    subprocess.run(["cmake", "--install", BUILD, "--prefix", folder / ".local"], check=True,
-                   env=dict(os.environ, HOME=str(folder)), stdout=subprocess.DEVNULL)
-    user_systemd.systemctl("daemon-reload")
-    yield folder
-    wipe(folder)
-    user_systemd.systemctl("daemon-reload")
-
-
-@pytest.fixture(scope="module")
-def root():
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="fct-"))
-    folder.chmod(0o755)
-    yield folder
-    end_leftovers(folder)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def fc(root, user_systemd, home):
-    one = Service(root, user_systemd, home)
-    try:
-        yield one.start()
-    finally:
-        one.close()
-
-
-def is_active(fc, pid_other_than=None):
-    return (fc.property("ActiveState") == "active"
-            and fc.property("MainPID") not in ("0", pid_other_than))
-
-
-def running_job(fc, name):
-    """Uploads a job that waits; returns its process."""
-    fc.upload(name, commands=UNTIL_GO)
-    fc.wait_state(name, "queued", phase="running")
-    file = fc.work / name / "data/pid"
-    pid = wait_until(lambda: file.exists() and file.read_text().strip(), "the job to begin")
-    return pid
-
-
-def lives(fc, pid):
-    """In systemd's world, whose process numbers are others."""
-    return fc.systemd.run("test", "-d", f"/proc/{pid}", check=False).returncode == 0
-
-
-def test_installed_units_are_found(user_systemd, home):
-    folder = home / ".local/share/systemd/user"
+def test_installed_units_are_found(user_systemd, installed_home):
+    folder = installed_home / ".local/share/systemd/user"
     for unit, file in (("flowcron.service", "flowcron.service"),
                        ("flowcron@other.service", "flowcron@.service")):
         path = user_systemd.systemctl("show", "--value", "-p", "FragmentPath", unit).strip()
@@ -201,9 +91,12 @@ def test_reload(fc):
 
     good = fc.config_file.read_text()
     fc.config_file.write_text(good + "nonsense: 1\n")
-    fc.systemd.systemctl("reload", fc.unit)
-    wait_until(lambda: "nonsense" in attention(fc), lambda: attention(fc))
-    assert f"{fc.config_file}:{len(good.splitlines()) + 1}:" in attention(fc)
+    done = fc.systemd.run("systemctl", "--user", "reload", fc.unit, check=False)
+    assert done.returncode != 0
+    place = f"{fc.config_file}:{len(good.splitlines()) + 1}:"
+    assert place in attention(fc)
+    wait_until(lambda: "refused" in fc.property("StatusText"), "the status line to say so")
+    assert place in fc.property("StatusText") and is_active(fc)
     assert fc.ctl("reload").code == 1
     assert taken()
     fc.configure()
@@ -248,9 +141,9 @@ def test_killed_is_started_again(fc):
     assert fc.read("survivor", "data/out") == "done\n"
 
 
-def test_further_instance_and_broken_configuration(root, user_systemd, home):
+def test_further_instance_and_broken_configuration(service_root, user_systemd, installed_home):
     """flowcron@NAME has its own folder and socket; a fault in its configuration is final."""
-    other = Service(root, user_systemd, home, "other")
+    other = Service(service_root, user_systemd, installed_home, "other")
     good = other.config_file.read_text()
     other.config_file.write_text(good + "scheduler: {type: abacus}\n")
     try:

@@ -302,8 +302,9 @@ static void assert_path(char *path, const char *expected) {
 }
 
 static void test_places(void **state _unused_) {
-        char tmp[64];
+        char tmp[64], run[64];
 
+        snprintf(run, sizeof(run), "/run/user/%u/flowcron/x.sock", (unsigned)getuid());
         snprintf(tmp, sizeof(tmp), "/tmp/flowcron-%u/x.sock", (unsigned)getuid());
         setenv("HOME", "/home/pm", 1);
         unsetenv("XDG_CONFIG_HOME");
@@ -315,12 +316,15 @@ static void test_places(void **state _unused_) {
         unsetenv("FLOWCRON_SOCKET");
         unsetenv("XDG_RUNTIME_DIR");
         assert_path(config_socket_path("x"), tmp);
+        assert_path(config_socket_path_else("x"), run);
         setenv("XDG_RUNTIME_DIR", "/run/user/7", 1);
         assert_path(config_socket_path("x"), "/run/user/7/flowcron/x.sock");
+        assert_path(config_socket_path_else("x"), tmp);
         setenv("FLOWCRON_SOCKET", "", 1);
         assert_path(config_socket_path("x"), "/run/user/7/flowcron/x.sock");
         setenv("FLOWCRON_SOCKET", "/s", 1);
         assert_path(config_socket_path("x"), "/s");
+        assert_null(config_socket_path_else("x"));
         unsetenv("FLOWCRON_SOCKET");
 }
 

@@ -32,3 +32,11 @@ class UserSystemd:
 
     def systemctl(self, *args, check=True):
         return self.run("systemctl", "--user", *args, check=check).stdout
+
+    def root(self, *argv, check=True):
+        """Runs a command as root in there."""
+        return self.tool("root", *argv, check=check)
+
+    def login(self, command):
+        """A login session of the user, by PAM, that is over when the command is."""
+        return self.root("su", "-l", self.user, "-c", command).stdout
