@@ -82,7 +82,7 @@ def test_lingering(fc):
         assert re.search("^warning +linger .*ends when", told, re.MULTILINE), told
         assert "loginctl enable-linger" in told
         wait_until(lambda: not is_there(systemd), "the user's services to end with the logout")
-        assert fc.show_from_disk()["daemon"]["running"] is False
+        wait_until(lambda: not fc.show_from_disk()["daemon"]["running"], "flowcrond to end with them")
 
         # The command that was advised, in another session.
         systemd.login("loginctl enable-linger")
