@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "crashpoint.h"
 #include "fileio.h"
 #include "text.h"
 
@@ -170,21 +171,45 @@ static int sync_parent(int parent) {
         return fd < 0 ? 0 : dir_sync(fd);
 }
 
+/* Under another name until it has its mode: a start that dies in between leaves no folder that nobody can upload to. */
+static int make_folder(int parent, const char *name, mode_t mode) {
+        _cleanup_free_ char *hidden = xasprintf(".%s.new", name);
+        int r;
+
+        if (!hidden)
+                return -ENOMEM;
+        if (mkdirat(parent, hidden, mode & 0777) < 0 && errno != EEXIST)
+                return -errno;
+        CRASH_POINT("layout-before-mode");
+        r = set_mode(parent, hidden, mode);
+        CRASH_POINT("layout-before-rename");
+        if (r == 0)
+                r = move_at(parent, hidden, parent, name);
+        if (r == 0)
+                return sync_parent(parent);
+        (void)unlinkat(parent, hidden, AT_REMOVEDIR);
+        return r;
+}
+
+static int open_path(int dirfd, const char *name) {
+        int fd = openat(dirfd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+        return fd < 0 ? -errno : fd;
+}
+
 /* Step into folder @name of *@fd, making it if it is missing. Links are followed: the path is trusted. */
 static int step_into(int *fd, const char *name, mode_t mode) {
-        int next, r = 0;
+        int next = open_path(*fd, name), r;
 
-        if (mkdirat(*fd, name, mode & 0777) == 0) {
-                r = set_mode(*fd, name, mode);
-                if (r == 0)
-                        r = sync_parent(*fd);
-                if (r < 0)
+        if (next == -ENOENT) {
+                r = make_folder(*fd, name, mode);
+                next = open_path(*fd, name); /* somebody else may just have made it */
+                if (next == -ENOENT && r < 0 &&
+                        r != -EEXIST) /* a link that leads nowhere is there */
                         return r;
-        } else
-                r = -errno;
-        next = openat(*fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        }
         if (next < 0)
-                return errno == ENOENT && r < 0 && r != -EEXIST ? r : -errno;
+                return next;
         safe_close(*fd);
         *fd = next;
         return 0;
