@@ -8,7 +8,35 @@
 #include <string.h>
 
 #include "log.h"
+#include "naming.h"
 #include "text.h"
+
+static bool exists(const Layout *l, Place p, const char *name) {
+        return faccessat(l->fd[p], name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/*
+ * Between file systems a result is copied to its new place, shown there, and only then removed from the old one. What a
+ * crash left in the old one no scan misses.
+ */
+static bool is_left_behind(Machine *m, Uow *u) {
+        const Layout *l = m->parts.layout;
+        Place place = place_for_outcome(u->outcome), other = place_bin(place);
+        char discarded[NAMING_DISCARDED_MAX];
+        UowRun *run;
+
+        if ((u->state != UOW_FINISHED && u->state != UOW_SOFT_DELETED) || u->moved_to ||
+                l->dev[place] == l->dev[other])
+                return false;
+        if (u->state == UOW_SOFT_DELETED)
+                other = place;
+        if (!exists(l, other, u->folder) && !exists(l, other, naming_discarded(discarded, u->id)))
+                return false;
+        run = machine_run(m, u);
+        if (run)
+                run->misplaced = true;
+        return true;
+}
 
 int machine_start(Machine *m) {
         size_t n = uowset_size(m->parts.uows);
@@ -20,7 +48,8 @@ int machine_start(Machine *m) {
                 if (u->quarantined)
                         continue;
                 /* Whether a move died between its event and its rename is the first scan's to see: machine_missing(). */
-                if (uow_is_active(u) || u->purging || machine_wants_chain(m, u))
+                if (uow_is_active(u) || u->purging || machine_wants_chain(m, u) ||
+                        is_left_behind(m, u))
                         machine_dirty(m, u);
                 if (u->run && u->phase == PHASE_SUBMITTING)
                         (void)strdup_to(&((UowRun *)u->run)->trouble,
