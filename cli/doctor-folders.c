@@ -82,7 +82,7 @@ static int server_time(int dir, usec_t *ret) {
 
 static void check_clock(Doctor *d) {
         int dir = d->layout->fd[PLACE_REQUESTS];
-        usec_t before = clock_now(), server, after, off = 0;
+        usec_t before = clock_now(), server = 0, after, off = 0;
         char words[CLOCK_TEXT_MAX];
         int r;
 
