@@ -57,8 +57,10 @@ static void sweep_notes(const Chain *c) {
         while ((de = readdir(d)))
                 if (fstatat(c->notes, de->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
                         S_ISREG(st.st_mode) && !streq(de->d_name, c->job->uow->id) &&
-                        (usec_t)st.st_mtime * USEC_PER_SEC + NOTES_KEPT < now)
+                        (usec_t)st.st_mtime * USEC_PER_SEC + NOTES_KEPT < now) {
+                        CRASH_POINT("chain-before-sweep");
                         (void)unlinkat(c->notes, de->d_name, 0);
+                }
 }
 
 static int open_chain(Chain *c, Error *e) {

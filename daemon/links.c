@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "crashpoint.h"
 #include "strv.h"
 #include "text.h"
 
@@ -307,6 +308,7 @@ int link_rewrite(int dirfd, const char *name, const char *target) {
                 return -errno;
         if (symlinkat(target, dirfd, LINK_TEMPORARY) < 0)
                 return -errno;
+        CRASH_POINT("settle-link-before-rename");
         if (renameat(dirfd, LINK_TEMPORARY, dirfd, name) < 0) {
                 int r = -errno;
 

@@ -18,6 +18,7 @@
 #include <systemd/sd-journal.h>
 #include <time.h>
 
+#include "crashpoint.h"
 #include "fileio.h"
 #include "text.h"
 
@@ -315,6 +316,8 @@ void log_rotate(usec_t keep) {
         }
         file_name(oldest, clock_now() - keep);
         while ((de = readdir(d)))
-                if (is_daily_log(de->d_name) && strcmp(de->d_name, oldest) < 0)
+                if (is_daily_log(de->d_name) && strcmp(de->d_name, oldest) < 0) {
+                        CRASH_POINT("log-before-remove");
                         unlinkat(logger.dir, de->d_name, 0);
+                }
 }

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 
+#include "crashpoint.h"
 #include "manager-internal.h"
 #include "text.h"
 
@@ -140,6 +141,10 @@ void manager_lease_lost(Manager *m) {
         sd_event_exit(m->event, 0);
 }
 
+static usec_t lease_renewal(void) {
+        return TEST_TUNABLE("FLOWCRON_LEASE_RENEW", LEASE_RENEW);
+}
+
 static int on_lease_timer(sd_event_source *s, uint64_t usec _unused_, void *userdata) {
         Manager *m = userdata;
         int r = lease_renew(m->lease);
@@ -152,7 +157,7 @@ static int on_lease_timer(sd_event_source *s, uint64_t usec _unused_, void *user
                 log_warning("The lease of %s could not be renewed: %s; tried again.",
                         m->layout->base, strerror(-r));
         m->lease_trouble = r;
-        sd_event_source_set_time(s, clock_boottime() + LEASE_RENEW);
+        sd_event_source_set_time(s, clock_boottime() + lease_renewal());
         return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
 }
 
@@ -182,7 +187,7 @@ int manager_timers(Manager *m) {
         usec_t now = clock_boottime();
         int r;
 
-        r = sd_event_add_time(m->event, &m->lease_timer, CLOCK_BOOTTIME, now + LEASE_RENEW,
+        r = sd_event_add_time(m->event, &m->lease_timer, CLOCK_BOOTTIME, now + lease_renewal(),
                 USEC_PER_SEC, on_lease_timer, m);
         if (r >= 0)
                 r = sd_event_add_time(m->event, &m->housekeeping_timer, CLOCK_BOOTTIME,

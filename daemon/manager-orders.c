@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "arriving.h"
+#include "crashpoint.h"
 #include "manager-internal.h"
 #include "requests.h"
 #include "text.h"
@@ -89,6 +90,7 @@ static int carry_out(Manager *m, const Request *request) {
         if (r > 0)
                 log_warning("The order to %s %s left on disk is refused: %s", request->order,
                         name ?: "?", e.text);
+        CRASH_POINT("request-carried-out");
         return carried_add(m->requests, request->file, NULL);
 }
 

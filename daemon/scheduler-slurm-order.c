@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "crashpoint.h"
 #include "fileio.h"
 #include "log.h"
 #include "text.h"
@@ -174,6 +175,7 @@ static void on_command(const CommandResult *r, void *userdata) {
         Op *op = userdata;
 
         op->command = NULL;
+        CRASH_POINT("order-answered");
         if (op->kind == OP_SUBMIT)
                 submit_answered(op, r);
         else
@@ -215,8 +217,11 @@ static int start(Op *op) {
                 .timeout = c->scheduler.command_timeout,
                 .output_max = ORDER_OUTPUT_MAX,
         };
-        int r = command_start(op->slurm->scheduler->event, &spec, on_command, op, &op->command);
+        int r;
 
+        CRASH_POINT("order-before-start");
+        r = command_start(op->slurm->scheduler->event, &spec, on_command, op, &op->command);
+        CRASH_POINT("order-started");
         return r < 0 ? fail_later(op, op->argv[0], r) : 0;
 }
 

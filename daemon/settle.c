@@ -198,6 +198,7 @@ int settle_remove_sentinels(int uowdir, int ours) {
         if (fd >= 0 && unlinkat(fd, "flowcron", 0) < 0 && errno != ENOENT && errno != EISDIR &&
                 errno != EPERM)
                 return -errno;
+        CRASH_POINT("settle-claim-removed");
         if (unlinkat(uowdir, "sentinels", AT_REMOVEDIR) == 0 || errno == ENOENT)
                 return 0;
         if (errno != ENOTEMPTY && errno != EEXIST && errno != ENOTDIR)

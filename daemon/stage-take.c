@@ -151,6 +151,7 @@ static int move_upload(const Take *t, int fd, const char *folder, Error *e) {
                 return r;
         CRASH_POINT("stage-moved");
         r = check_moved(t, fd, folder, e);
+        CRASH_POINT("stage-before-folder-sync");
         if (r == 0)
                 r = dir_sync(l->fd[PLACE_WORK]);
         return r < 0 ? r : dir_sync(l->fd[PLACE_UPLOADED]);

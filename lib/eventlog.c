@@ -23,7 +23,7 @@
 
 /* A start reads these in milliseconds, and 64 small files even from a file system across the network in a moment. */
 #define CHECKPOINT_EVENTS 5000
-#define CHECKPOINT_SEGMENTS 64
+#define CHECKPOINT_SEGMENTS TEST_TUNABLE("FLOWCRON_CHECKPOINT_SEGMENTS", 64)
 
 #define FILE_MODE 0640
 #define FOLDER_MODE 0750

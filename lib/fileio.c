@@ -15,6 +15,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "crashpoint.h"
 #include "text.h"
 
 /* The first read of a file whose size is not known; doubled as long as there is more. */
@@ -156,12 +157,14 @@ static int file_replace(
         if (fd < 0)
                 return fd;
         r = write_new(fd, data, size, mode, sync);
+        CRASH_POINT("file-replace-before-rename");
         if (r == 0 && renameat(dirfd, temporary, dirfd, name) < 0)
                 r = -errno;
         if (r < 0) {
                 unlinkat(dirfd, temporary, 0);
                 return r;
         }
+        CRASH_POINT("file-replace-before-folder-sync");
         return sync ? dir_sync(dirfd) : 0;
 }
 
@@ -181,11 +184,13 @@ int file_create_at(int dirfd, const char *name, const void *data, size_t size, m
         fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd < 0)
                 return -errno;
+        CRASH_POINT("file-create-before-write");
         r = write_new(fd, data, size, mode, true);
         if (r < 0) {
                 unlinkat(dirfd, name, 0);
                 return r;
         }
+        CRASH_POINT("file-create-before-folder-sync");
         return dir_sync(dirfd);
 }
 

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "crashpoint.h"
 #include "event.h"
 #include "fileio.h"
 #include "json.h"
@@ -196,8 +197,12 @@ static bool is_seen(const LeaseWatch *w, const LeaseRecord *r) {
         return w->since > 0 && w->fence == r->fence && w->counter == r->counter;
 }
 
+static usec_t term(void) {
+        return TEST_TUNABLE("FLOWCRON_LEASE_TERM", LEASE_TERM);
+}
+
 static bool is_over(const LeaseWatch *w) {
-        return clock_boottime() >= w->since + LEASE_TERM;
+        return clock_boottime() >= w->since + term();
 }
 
 static Life life(int statedir, const LeaseRecord *r, const LeaseRecord *self, LeaseWatch *watch) {
@@ -244,7 +249,7 @@ int lease_judge(
                 *watch = (LeaseWatch){ r.fence, r.counter, clock_boottime() };
                 write_watch(statedir, &self, watch);
         }
-        *ret_retry = watch->since + LEASE_TERM;
+        *ret_retry = watch->since + term();
         return LEASE_E_HELD;
 }
 

@@ -186,12 +186,14 @@ int lease_renew(Lease *l) {
         if (r != 0)
                 return r;
         l->record.counter++;
+        CRASH_POINT("lease-renew-before-write");
         return write_record(l);
 }
 
 Lease *lease_release(Lease *l) {
         if (l && lease_check(l) == 0) {
                 l->record.released = true;
+                CRASH_POINT("lease-release-before-write");
                 /* If this fails the successor waits, or sees that we are gone. */
                 (void)write_record(l);
         }

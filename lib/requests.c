@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <uuid.h>
 
+#include "crashpoint.h"
 #include "fileio.h"
 #include "text.h"
 
@@ -221,7 +222,9 @@ int requests_read(int dir, Requests *ret, cJSON **ret_bad, Error *e) {
 }
 
 int requests_remove(int dir, const char *file) {
+        CRASH_POINT("request-before-remove");
         if (unlinkat(dir, file, 0) < 0 && errno != ENOENT)
                 return -errno;
+        CRASH_POINT("request-before-folder-sync");
         return dir_sync(dir);
 }

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/xattr.h>
 
+#include "crashpoint.h"
 #include "text.h"
 
 /* Large enough that a parallel file system works in whole stripes of its default size. */
@@ -145,6 +146,7 @@ static int fill_file(int in, int out, const struct stat *st, char *buffer) {
                 return -errno;
         if (!same_content(st, &after))
                 return -EAGAIN;
+        CRASH_POINT("tree-copy-before-mode");
         return copy_attributes(in, out, st, st->st_mode & MODE_FILE_MASK, buffer);
 }
 
@@ -250,6 +252,7 @@ static int leave_folder(Copy *c, const WalkEntry *e) {
         if (in < 0)
                 return in;
         r = copy_attributes(in, out, &e->st, e->st.st_mode & 07777, c->buffer);
+        CRASH_POINT("tree-copy-before-folder-sync");
         return r < 0 ? r : dir_sync(out);
 }
 

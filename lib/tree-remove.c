@@ -12,6 +12,8 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "crashpoint.h"
+
 /* A removal starts over as long as it gets on; who adds files faster than it removes them keeps some. */
 #define REMOVE_PASSES_MAX 5
 
@@ -51,6 +53,7 @@ static int remove_entry(const WalkEntry *e, void *userdata) {
                         grant_access(e);
                 return 0;
         }
+        CRASH_POINT("tree-remove-entry");
         if (unlinkat(e->dirfd, e->name, folder ? AT_REMOVEDIR : 0) == 0)
                 rm->removed++;
         else if (errno != ENOENT && rm->error == 0)

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the one promise: whatever dies, nothing is lost, run twice or filed wrongly.
+
+They need a build with -DFLOWCRON_CRASH_POINTS=ON, in the folder that FLOWCRON_TEST_BUILD names."""
+
+import pathlib
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+for folder in (HERE, HERE.parent / "integration"):
+    sys.path.insert(0, str(folder))
