@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "board-entry.h"
+#include "crashpoint.h"
 #include "fileio.h"
 #include "text.h"
 
@@ -101,6 +102,7 @@ static void remove_stray(int board, const char *name) {
 
 static int put_entry(int board, const char *ours, const char *entry) {
         /* What has the name and is no folder, or a folder that came just now. */
+        CRASH_POINT("board-before-show");
         for (int tries = 0; tries < 2; tries++) {
                 if ((ours ? renameat(board, ours, board, entry) : mkdirat(board, entry, 0770)) == 0)
                         return 0;
@@ -160,6 +162,7 @@ int board_folder_remove(int status, const char *name) {
         r = clear(board, "", &any);
         if (r < 0 || !any)
                 return r;
+        CRASH_POINT("board-before-remove");
         if (unlinkat(status, name, AT_REMOVEDIR) < 0 && errno != ENOTEMPTY && errno != EEXIST)
                 return -errno;
         return 0;

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "carried.h"
+#include "crashpoint.h"
 #include "fileio.h"
 #include "log.h"
 #include "order-folder.h"
@@ -118,8 +119,11 @@ static void sync_answers(Orders *o) {
 
 static void answer(const char *name, const char *refused, void *userdata) {
         Orders *o = userdata;
-        int r = rename_to_answer(o->layout->fd[PLACE_ORDERS], name, refused);
+        int r;
 
+        CRASH_POINT("order-folder-before-answer");
+        r = rename_to_answer(o->layout->fd[PLACE_ORDERS], name, refused);
+        CRASH_POINT("order-folder-before-folder-sync");
         o->unsynced = true;
         look_later(o);
         if (r < 0 && r != -ENOENT && r != o->trouble) {
@@ -161,6 +165,7 @@ static int carry_out(Orders *o, const char *name) {
                 return r; /* not now: it stays */
         if (r > 0)
                 log_refusal(name, e.text);
+        CRASH_POINT("order-folder-carried-out");
         return carried_add(o->carried, name, r > 0 ? e.text : NULL);
 }
 

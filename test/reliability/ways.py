@@ -34,6 +34,11 @@ class Way:
     def steps(self):
         raise NotImplementedError
 
+    def is_over(self, name, attempt, last="finished"):
+        """The folder is there a moment before the event is durable that lets an order be taken."""
+        events = self.world.history(name)
+        return bool(events) and (events[-1]["event"], events[-1]["attempt"]) == (last, attempt)
+
     def job_died(self):
         """Whether what runs the job was among the dead: then it has failed, and rightly so."""
         return False
@@ -118,10 +123,30 @@ class Later(Way):
         yield (lambda crash: w.order("cancel", "stopped", crash),
                lambda: w.has("FailedJobs/stopped"))
 
-    def is_over(self, name, attempt, last="finished"):
-        """The folder is there a moment before the event is durable that lets an order be taken."""
-        events = self.world.history(name)
-        return bool(events) and (events[-1]["event"], events[-1]["attempt"]) == (last, attempt)
+
+class Board(Way):
+    """Shown on the status board, retried by a folder in Orders/, purged."""
+
+    submissions = starts = 2
+
+    def prepare(self):
+        for path in ("Status/uow", "Orders"):
+            (self.world.base / path).mkdir(parents=True)
+
+    def order(self, _crash=None):
+        (self.world.base / "Orders/retry uow").mkdir()
+
+    def steps(self):
+        w = self.world
+        yield (lambda _: w.upload("uow", commands=[RAN, "exit 3"]),
+               lambda: self.is_over("uow", 1) and self.shows("done - failed - exit code 3"))
+        yield (self.order,
+               lambda: self.is_over("uow", 2) and self.shows("done - failed - exit code 3"))
+        yield (lambda crash: w.order("purge", "uow", crash),
+               lambda: self.is_over("uow", 2, "purged") and not w.has("Status/uow"))
+
+    def shows(self, entry):
+        return os.listdir(self.world.base / "Status/uow") == [entry]
 
 
 class Elsewhere(Way):
@@ -193,7 +218,7 @@ class Log(Way):
 
 
 WAYS = {way.__name__.lower(): way
-        for way in (Main, Held, Later, Elsewhere, Chain, Local, Log)}
+        for way in (Main, Held, Later, Board, Elsewhere, Chain, Local, Log)}
 
 
 def walk(way, *crashes):
