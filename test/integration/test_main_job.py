@@ -597,6 +597,30 @@ def test_a_burst_of_uows(instance, standin):
     assert len(standin.calls("sacct")) <= polls + 1 < len(names)
 
 
+def test_queries_do_not_grow_with_the_jobs(instance, standin):
+    """Forty jobs, half of them over and not in accounting yet: one squeue and one sacct a poll."""
+    standin.set(mode="norun", sacct_lag_ms=3600_000, min_job_age_ms=0)
+    fc = instance(backend=standin).start()
+    for number in range(40):
+        fc.upload(f"job {number:02}")
+    wait_until(lambda: sum("job_id" in u for u in fc.list()) == 40, fc.trouble)
+    for submission in standin.submissions()[::2]:
+        standin.end(submission["id"])
+
+    def queries():
+        return [c for c in standin.calls() if c["command"] in ("squeue", "sacct", "scontrol")]
+
+    def span():
+        return queries()[-1]["time"] - queries()[known]["time"] if len(queries()) > known else 0
+
+    known = len(queries())
+    wait_until(lambda: span() >= 6, fc.trouble)
+    # It polls once a second; the first and the last may be seen in part.
+    assert len(queries()) - known <= 2 * (span() + 2)
+    assert {c["command"] for c in queries()[known:]} == {"squeue", "sacct"}
+    assert fc.list("--state", "finished") == []
+
+
 def test_what_comes_back_is_welcome(instance, standin):
     """The result, uploaded again for another run: the old record is kept, nothing is removed."""
     fc = instance(backend=standin).start()
