@@ -64,7 +64,7 @@ class StandIn(Backend):
     """The stand-in: jobs are records, over after `job_ms`."""
 
     name = "stand-in"
-    breath = 0.12
+    breath = 0.07
 
     def __init__(self, folder, job_ms=50):
         folder = pathlib.Path(folder)
@@ -92,7 +92,7 @@ class RealSlurm(Backend):
     """A private cluster with accounting on this machine."""
 
     name = "Slurm"
-    breath = 0.5
+    breath = 0.2
 
     def __init__(self, folder):
         folder = pathlib.Path(folder)

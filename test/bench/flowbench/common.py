@@ -21,11 +21,18 @@ def program(name):
         name, f"test/bench/{name}")
 
 
+def prepare():
+    """What is needed is installed, as for test/run; for others than root what is there must do."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    if subprocess.run([SOURCE / "test/tools/install-packages", BUILD / "packages.log"],
+                      stdout=sys.stderr, check=False).returncode:
+        sys.exit(1)
+
+
 def build():
     """An optimised tree without sanitizers, in a folder of its own."""
     launcher = ["-DCMAKE_C_COMPILER_LAUNCHER=ccache"] if which("ccache") else []
     log = BUILD / "build.log"
-    BUILD.mkdir(parents=True, exist_ok=True)
     with open(log, "wb") as out:
         for argv in (["cmake", "-S", SOURCE, "-B", BUILD, "-G", "Ninja", "-DFLOWCRON_TESTS=ON",
                       "-DFLOWCRON_SANITIZE=OFF", "-DCMAKE_BUILD_TYPE=RelWithDebInfo", *launcher],
