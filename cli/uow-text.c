@@ -324,7 +324,9 @@ static char *ended_text(const cJSON *e) {
 static char *queued_text(const cJSON *e) {
         return xasprintf("queued as job %s%s%s", json_str(e, "job_id") ?: "?",
                 json_bool(e, "held", false) ? ", held" : "",
-                json_bool(e, "adopted", false) ? " (found again)" : "");
+                json_bool(e, "imported", false)          ? " (by another program)"
+                        : json_bool(e, "adopted", false) ? " (found again)"
+                                                         : "");
 }
 
 char *event_text(const cJSON *e) {
@@ -332,7 +334,8 @@ char *event_text(const cJSON *e) {
 
         switch (event_type_from_string(json_str(e, "event"))) {
         case EVENT_UPLOADED:
-                return strdup("its upload is complete");
+                return strdup(json_bool(e, "imported", false) ? "taken over from another program"
+                                                              : "its upload is complete");
         case EVENT_STAGED:
                 return xasprintf("staged; its script is %s", json_str(e, "script") ?: "?");
         case EVENT_SUBMITTING:

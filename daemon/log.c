@@ -259,7 +259,9 @@ static char *event_words(const Event *ev) {
 
         switch (ev->type) {
         case EVENT_UPLOADED:
-                return xasprintf("uploaded as %s", json_str(d, "name") ?: "?");
+                return xasprintf("%s as %s",
+                        json_bool(d, "imported", false) ? "taken over" : "uploaded",
+                        json_str(d, "name") ?: "?");
         case EVENT_STAGED:
                 return xasprintf("staged, script %s", json_str(d, "script") ?: "?");
         case EVENT_SUBMITTING:
@@ -268,7 +270,9 @@ static char *event_words(const Event *ev) {
                 return xasprintf("not submitted for now: %s", json_str(d, "reason") ?: "?");
         case EVENT_QUEUED:
                 return xasprintf("queued as job %s%s", json_str(d, "job_id") ?: "?",
-                        json_bool(d, "adopted", false) ? " (found again)" : "");
+                        json_bool(d, "imported", false)          ? " (by another program)"
+                                : json_bool(d, "adopted", false) ? " (found again)"
+                                                                 : "");
         case EVENT_JOB:
                 return job_words(ev);
         case EVENT_ENDED:

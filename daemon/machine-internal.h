@@ -7,6 +7,7 @@
  *   machine.c         post, runs, errands, pauses: the mechanism
  *   machine-commit.c  the end of a turn: durable, told, acted upon
  *   machine-upload.c  the first event: id and name
+ *   machine-import.c  the first events of what another program began
  *   machine-poll.c    when the scheduler is asked
  *   machine-act.c     what each state demands
  *   machine-answer.c  what workers answer, turned into events

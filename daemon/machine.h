@@ -19,6 +19,7 @@
 
 #include "board-entry.h"
 #include "eventlog.h"
+#include "import.h"
 #include "layout.h"
 #include "lease.h"
 #include "scheduler.h"
@@ -76,6 +77,12 @@ int machine_post(Machine *m, Uow *u, EventType type, cJSON *data);
 
 /** machine_upload() - a Unit of Work has arrived complete in UploadedFiles under @name; @id: of a claim of ours whose history was lost, or NULL. */
 int machine_upload(Machine *m, const char *name, const char *id, uid_t owner);
+
+/**
+ * machine_import() - take up what another program began; may be repeated
+ * Returns 0; UOW_E_GONE with @e: its folder is not where it was; -errno.
+ */
+int machine_import(Machine *m, const ImportItem *item, Error *e);
 
 /** machine_kick() - look at @u again now, whatever pause it was in. */
 void machine_kick(Machine *m, Uow *u);

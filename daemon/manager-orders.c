@@ -71,6 +71,41 @@ int manager_orders_new(Manager *m) {
         return r < 0 ? r : orders_new(m->event, m->layout, m->machine, &events, &m->orders);
 }
 
+static int import_one(Manager *m, const cJSON *j) {
+        _cleanup_(import_item_done) ImportItem item = {};
+        _cleanup_free_ char *name = NULL;
+        Error e = {};
+        int r;
+
+        r = import_item_from_json(j, &item);
+        if (r == UOW_E_INVALID) {
+                log_warning(
+                        "A request to import holds something that can't be imported; it is passed over.");
+                return 0;
+        }
+        if (r < 0)
+                return r;
+        r = machine_import(m->machine, &item, &e);
+        if (r <= 0)
+                return r;
+        name = text_printable(item.folder, 0);
+        log_warning("%s is not imported: %s.", name ?: "?", e.text);
+        return 0;
+}
+
+/* What was taken up before something failed is passed over the next time. */
+static int import_all(Manager *m, const cJSON *items, Error *e) {
+        const cJSON *item;
+
+        cJSON_ArrayForEach(item, items) {
+                int r = import_one(m, item);
+
+                if (r < 0)
+                        return error_set(e, r, "%s", strerror(-r));
+        }
+        return 0;
+}
+
 static int carry_out(Manager *m, const Request *request) {
         _cleanup_free_ char *name = text_printable(request->uow ?: "", 0);
         Error e = {};
@@ -80,6 +115,8 @@ static int carry_out(Manager *m, const Request *request) {
                 r = manager_reload(m, &e) == 0 ? 0 : UOW_E_INVALID;
         else if (streq(request->order, "rescan"))
                 r = scan_all(m->scan, &e);
+        else if (streq(request->order, "import"))
+                r = import_all(m, request->items, &e);
         else
                 r = manager_order(m, request->order, request->uow ?: "", "request", NULL, &e);
         if (r < 0) {

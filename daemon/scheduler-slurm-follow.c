@@ -23,8 +23,8 @@ static void tell(Slurm *s, const Item *item, const JobReport *report) {
 static SlurmClaim claim_of(const Item *item) {
         return (SlurmClaim){
                 .job = item->job,
-                .token = item->token,
-                .workdir = item->path,
+                .token = item->imported ? NULL : item->token,
+                .workdir = item->imported ? NULL : item->path,
                 /* Ids come round after months; clocks are not a day apart. */
                 .not_before = item->submitted > USEC_PER_DAY ? item->submitted - USEC_PER_DAY : 0,
         };

@@ -40,7 +40,7 @@ typedef struct Item {
         char token[SCHEDULER_TOKEN_MAX];
         char *path; /* of its folder */
         uint32_t tasks; /* of its array; 0: no array, or not known */
-        bool cancelling, held;
+        bool cancelling, held, imported;
         usec_t submitted; /* wall clock */
 
         /* Carried from poll to poll. Times are wall clock where they are kept on disk. */

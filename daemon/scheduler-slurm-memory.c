@@ -98,6 +98,7 @@ static int item_fill(Item *item, const Scheduler *scheduler, Uow *u) {
         item->attempt = u->attempt;
         item->cancelling = u->cancelling;
         item->held = u->held;
+        item->imported = u->imported;
         item->submitted = u->submitted;
         item->tasks = u->array ? slurm_array_count(u->array) : 0;
         scheduler_token(item->token, u);

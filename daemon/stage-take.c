@@ -45,16 +45,20 @@ int take_free_name(int dir, const char *folder, usec_t stamp, const char *id, ch
 }
 
 /* The result place that has it, -ENOENT, or -errno. */
-static int find_result(const Take *t) {
+static int find_result_of(const Take *t, int wanted) {
         for (size_t i = 0; i < ELEMENTSOF(take_result_places); i++) {
                 int whose = take_whose(t->layout->fd[take_result_places[i]], t->folder, t->id);
 
                 if (whose < 0)
                         return whose;
-                if (whose == WHOSE_OURS)
+                if (whose == wanted)
                         return (int)take_result_places[i];
         }
         return -ENOENT;
+}
+
+static int find_result(const Take *t) {
+        return find_result_of(t, WHOSE_OURS);
 }
 
 static bool is_folder(int dirfd, const char *name) {
@@ -189,6 +193,9 @@ static int take_result(const Take *t, const char *folder, Error *e) {
         const Layout *l = t->layout;
         int place = find_result(t), r;
 
+        /* One without marks (imported, or its owner removed them) has the name that the log knows as its own. */
+        if (place == -ENOENT)
+                place = find_result_of(t, WHOSE_UNMARKED);
         if (place == -ENOENT)
                 return UOW_E_GONE;
         if (place < 0)

@@ -20,12 +20,13 @@
 #include "fileio.h"
 #include "text.h"
 
-#define REQUEST_SIZE_MAX ((size_t)64 * 1024)
+/* An import of so many items, whose names may be all escapes, is the largest. */
+#define REQUEST_SIZE_MAX ((size_t)1024 * 1024)
 #define SUFFIX ".json"
 #define SUFFIX_BAD ".bad"
 
 static const char *const known_orders[] = { "retry", "cancel", "restore", "purge", "reload",
-        "rescan" };
+        "rescan", "import" };
 
 static bool is_known(const char *order) {
         for (size_t i = 0; order && i < ELEMENTSOF(known_orders); i++)
@@ -36,7 +37,7 @@ static bool is_known(const char *order) {
 
 /* ---- writing ---- */
 
-static char *request_text(const char *order, const char *uow, usec_t now) {
+static char *request_text(const char *order, const char *uow, const cJSON *items, usec_t now) {
         _cleanup_json_ cJSON *o = cJSON_CreateObject();
         int r;
 
@@ -47,10 +48,13 @@ static char *request_text(const char *order, const char *uow, usec_t now) {
                 r = json_set_time_usec(o, "time", now);
         if (r >= 0 && uow)
                 r = json_set_name(o, "uow", uow);
+        if (r >= 0 && items)
+                r = json_set_item(o, "items", cJSON_Duplicate(items, true));
         return r < 0 ? NULL : json_print_pretty(o);
 }
 
-int requests_write(int dir, const char *order, const char *uow, Error *e) {
+static int write_request(
+        int dir, const char *order, const char *uow, const cJSON *items, Error *e) {
         _cleanup_free_ char *text = NULL, *name = NULL;
         usec_t now = clock_now();
         char id[37];
@@ -63,7 +67,7 @@ int requests_write(int dir, const char *order, const char *uow, Error *e) {
         uuid_unparse_lower(uuid, id);
         /* Twenty digits, so that names sort as times do. */
         name = xasprintf("%020" PRIu64 "-%s" SUFFIX, now, id);
-        text = request_text(order, uow, now);
+        text = request_text(order, uow, items, now);
         if (!name || !text)
                 return -ENOMEM;
         r = file_replace_at(dir, name, text, strlen(text), 0600);
@@ -73,12 +77,21 @@ int requests_write(int dir, const char *order, const char *uow, Error *e) {
         return 0;
 }
 
+int requests_write(int dir, const char *order, const char *uow, Error *e) {
+        return write_request(dir, order, uow, NULL, e);
+}
+
+int requests_write_import(int dir, const cJSON *items, Error *e) {
+        return write_request(dir, "import", NULL, items, e);
+}
+
 /* ---- reading ---- */
 
 static void request_done(Request *r) {
         free(r->file);
         free(r->order);
         free(r->uow);
+        cJSON_Delete(r->items);
 }
 
 void requests_done(Requests *r) {
@@ -136,6 +149,9 @@ static int parse_request(const char *text, size_t size, Request *ret) {
         if (r < 0 && r != -ENOENT)
                 return r == -ENOMEM ? r : UOW_E_INVALID;
         ret->time = json_time(o, "time");
+        if (json_array(o, "items") &&
+                !(ret->items = cJSON_DetachItemFromObjectCaseSensitive(o, "items")))
+                return -ENOMEM;
         return strdup_to(&ret->order, order);
 }
 

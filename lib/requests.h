@@ -14,9 +14,10 @@
 #define REQUESTS_MAX 1000
 
 typedef struct Request {
-        char *file;  /* its name in the folder */
-        char *order; /* "retry", "cancel", "restore", "purge", "reload" */
-        char *uow;   /* raw bytes: id or name; NULL for orders about none */
+        char *file;   /* its name in the folder */
+        char *order;  /* "retry", "cancel", "restore", "purge", "reload", "rescan", "import" */
+        char *uow;    /* raw bytes: id or name; NULL for orders about none */
+        cJSON *items; /* of "import": array, see import.h; else NULL */
         usec_t time;
 } Request;
 
@@ -27,6 +28,12 @@ typedef struct Requests {
 
 /** requests_write() - leave an order; durable when it returns 0. @uow NULL for none. */
 int requests_write(int dir, const char *order, const char *uow, Error *e);
+
+/* So many items go into one "import". */
+#define REQUESTS_ITEMS_MAX 500
+
+/** requests_write_import() - leave an order to import @items, an array of at most REQUESTS_ITEMS_MAX. As above. */
+int requests_write_import(int dir, const cJSON *items, Error *e);
 
 /** requests_read() - what is there now. @ret_bad: names set aside, or NULL; JSON array. 0 or -errno. */
 int requests_read(int dir, Requests *ret, cJSON **ret_bad, Error *e);

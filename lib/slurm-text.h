@@ -162,8 +162,8 @@ bool slurm_row_has_token(const SlurmRow *row, const char *token);
 /* Which rows of a base id belong to our job: ids are used again. */
 typedef struct SlurmClaim {
         uint32_t job;
-        const char *token;   /* NULL: a further job, which has none */
-        const char *workdir; /* its folder, as told to sbatch */
+        const char *token;   /* NULL: a further job, or one that another program submitted, has none */
+        const char *workdir; /* its folder, as told to sbatch; NULL: it may be any */
         usec_t not_before;   /* submitted then at the earliest */
 } SlurmClaim;
 

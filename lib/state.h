@@ -46,11 +46,11 @@ typedef enum UowOutcome {
 } UowOutcome;
 
 typedef enum EventType {
-        EVENT_UPLOADED,   /* complete, seen, ours: name, folder, owner */
+        EVENT_UPLOADED,   /* complete, seen, ours: name, folder, owner, imported */
         EVENT_STAGED,     /* in the work area and found good: script, sha256, converted */
         EVENT_SUBMITTING, /* the intent to submit this attempt; sbatch starts after it is on disk */
         EVENT_DEFERRED,   /* certainly not submitted, for a passing reason; tried again: reason */
-        EVENT_QUEUED,     /* the scheduler has it: job_id, held, adopted */
+        EVENT_QUEUED,     /* the scheduler has it: job_id, held, adopted; submitted by another program: imported, submitted */
         EVENT_RELEASED,   /* a job submitted held may run */
         EVENT_JOB,        /* what the scheduler says changed: phase, reason, nodes, started, job_ids */
         EVENT_CANCELLING, /* somebody wants it stopped: by */

@@ -66,7 +66,7 @@ static void clear_job(Uow *n) {
         n->phase = PHASE_NONE;
         n->cause = n->reason = n->job_id = n->job_ids = NULL;
         n->deferrals = 0;
-        n->held = false;
+        n->held = n->imported = false;
         n->submitted = n->queued = n->started = 0;
 }
 
@@ -139,7 +139,13 @@ static int apply_queued(Uow *n, const Event *e) {
         n->submitted = submitted;
         n->queued = e->time;
         n->held = json_bool(e->data, "held", false);
-        return n->job_id ? 0 : -EBADMSG;
+        n->imported = json_bool(e->data, "imported", false);
+        if (n->imported) {
+                n->attempt = e->attempt;
+                n->submitted = json_time(e->data, "submitted");
+        }
+        /* What was not staged can't have been submitted by us. */
+        return n->job_id && n->attempt > 0 ? 0 : -EBADMSG;
 }
 
 static int apply_released(Uow *n, const Event *e _unused_) {

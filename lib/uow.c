@@ -43,6 +43,7 @@ const UowField uow_fields[] = {
         FIELD(OUTCOME, filed_as),
         FIELD(UNSIGNED, owner),
         FIELD(BOOL, held),
+        FIELD(BOOL, imported),
         FIELD(BOOL, cancelling),
         FIELD(BOOL, chaining),
         FIELD(BOOL, purging),

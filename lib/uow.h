@@ -37,6 +37,7 @@ typedef struct Uow {
         UowOutcome filed_as; /* after `retry`, until it is staged: what its folder was filed under and may still lie under */
         uid_t owner;        /* of the folder as it arrived */
         bool held;          /* submitted held and not yet released */
+        bool imported;      /* the job of this attempt was submitted by another program: it has no token, and any folder */
         bool cancelling;    /* an order to cancel is being carried out */
         bool chaining;      /* is to move on to the next instance of a chain */
         bool purging;       /* an order or rule to remove it is being carried out */
