@@ -55,7 +55,7 @@ struct Order {
 
 extern const Order order_status, order_list, order_show, order_history, order_retry, order_cancel,
         order_restore, order_purge, order_submit, order_validate, order_watch, order_logs,
-        order_doctor, order_flow, order_reload, order_version;
+        order_doctor, order_flow, order_setup, order_list_instances, order_reload, order_version;
 
 /* ---- options ---- */
 

@@ -15,6 +15,7 @@
 #include "text.h"
 
 static const Order *const orders[] = {
+        &order_setup,
         &order_status,
         &order_list,
         &order_show,
@@ -29,6 +30,7 @@ static const Order *const orders[] = {
         &order_logs,
         &order_doctor,
         &order_flow,
+        &order_list_instances,
         &order_reload,
         &order_version,
 };
@@ -38,7 +40,7 @@ static void print_help(void) {
              "\n"
              "Looks after the Units of Work of a FlowCron instance.\n");
         for (size_t i = 0; i < ELEMENTSOF(orders); i++)
-                printf("  %-10s %s\n", orders[i]->name, orders[i]->summary);
+                printf("  %-14s %s\n", orders[i]->name, orders[i]->summary);
         puts("\n"
              "  -i, --instance NAME  this instance (default: default)\n"
              "      --config FILE    the instance with this configuration\n"

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+# Completion of flowcronctl for bash. Orders and options are those that the program itself tells of, so
+# that this file knows none that is not there; instances and Units of Work are asked for when needed.
+# Nothing of a name is ever evaluated.
+
+_flowcronctl_words() {
+    # What `flowcronctl --help` lists as orders, or an order's options.
+    if [[ $1 == orders ]]; then
+        flowcronctl --help 2>/dev/null | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p'
+    else
+        flowcronctl "$1" --help 2>/dev/null | grep -oE -- '--[a-z][a-z-]+' | sort -u
+    fi
+}
+
+# Names, a line each; --base, --instance and --config as they were typed.
+_flowcronctl_uows() {
+    flowcronctl "${_flowcronctl_which[@]}" --json list 2>/dev/null |
+        sed -n 's/^ *"name": "\(.*\)",\{0,1\}$/\1/p' | grep -v '[\]'
+}
+
+_flowcronctl() {
+    local cur prev order='' word i
+    local -a candidates=() _flowcronctl_which=()
+    COMPREPLY=()
+    cur=${COMP_WORDS[COMP_CWORD]}
+    prev=${COMP_WORDS[COMP_CWORD - 1]}
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        case $word in
+        -i | --instance | --config | --base)
+            ((i + 1 < COMP_CWORD)) && _flowcronctl_which+=("$word" "${COMP_WORDS[++i]}")
+            ;;
+        -*) ;;
+        *) [[ $order ]] || order=$word ;;
+        esac
+    done
+    case $prev in
+    -i | --instance) mapfile -t candidates < <(flowcronctl list-instances --names 2>/dev/null) ;;
+    --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;
+    --base) mapfile -t COMPREPLY < <(compgen -d -- "$cur") && return ;;
+    --state) candidates=(arriving uploaded staged queued finished soft-deleted purged) ;;
+    --outcome) candidates=(succeeded failed rejected cancelled lost) ;;
+    --service) candidates=(auto systemd scrontab cron none) ;;
+    --scheduler) candidates=(slurm local) ;;
+    *)
+        if [[ -z $order && $cur == -* ]]; then
+            candidates=(--instance --config --base --json --help)
+        elif [[ -z $order ]]; then
+            mapfile -t candidates < <(_flowcronctl_words orders)
+        elif [[ $cur == -* ]]; then
+            mapfile -t candidates < <(_flowcronctl_words "$order")
+        else
+            case $order in
+            status | show | history | retry | cancel | restore | purge | logs)
+                mapfile -t candidates < <(_flowcronctl_uows)
+                ;;
+            submit | validate) mapfile -t COMPREPLY < <(compgen -d -- "$cur") && return ;;
+            help) mapfile -t candidates < <(_flowcronctl_words orders) ;;
+            esac
+        fi
+        ;;
+    esac
+    for word in "${candidates[@]}"; do
+        [[ $word == "$cur"* ]] && COMPREPLY+=("$(printf %q "$word")")
+    done
+}
+
+complete -F _flowcronctl flowcronctl
