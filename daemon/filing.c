@@ -29,6 +29,7 @@ struct Filing {
 typedef struct Visit {
         const FilingPlan *plan;
         Filing *filing;
+        Error *error;
         bool act;
         bool failed; /* acting: something could not be done */
 } Visit;
@@ -172,7 +173,7 @@ static int act_on_link(Visit *v, const WalkEntry *entry, const Decision *d) {
         CRASH_POINT("settle-link");
         if (r == 0)
                 return 0;
-        if (r != -EACCES && r != -EPERM && r != -EROFS)
+        if (r != -EACCES && r != -EPERM)
                 return r;
         v->failed = true;
         return leave(v, entry, d->what == REMOVE ? "link-not-removed" : "link-not-rewritten");
@@ -204,15 +205,38 @@ static int share(Visit *v, const WalkEntry *entry) {
         return left == PERMISSIONS_CHANGED ? 0 : leave(v, entry, permissions_word(left));
 }
 
+/* What an entry can't be looked at for, if that is how it is: NULL for trouble of the machine or its disks. */
 static const char *error_word(int r) {
-        return r == -EXDEV ? "other-file-system" : "unreadable";
+        switch (r) {
+        case -EXDEV:
+                return "other-file-system";
+        case -EACCES:
+        case -EPERM:
+        case -ELOOP:
+        case -ENOTDIR:
+        case -ESTALE:
+                return "unreadable";
+        default:
+                return NULL;
+        }
+}
+
+static int visit_unreadable(Visit *v, const WalkEntry *entry) {
+        const char *word = error_word(entry->error);
+        _cleanup_free_ char *path = NULL;
+
+        if (word)
+                return v->act ? 0 : leave(v, entry, word);
+        path = text_printable(*entry->path ? entry->path : ".", sizeof(v->error->text) / 2);
+        return error_set(v->error, entry->error, "the result can't be gone through: %s: %s",
+                path ?: "?", strerror(-entry->error));
 }
 
 static int visit(const WalkEntry *entry, void *userdata) {
         Visit *v = userdata;
 
         if (entry->error < 0)
-                return v->act ? 0 : leave(v, entry, error_word(entry->error));
+                return visit_unreadable(v, entry);
         if (entry->post)
                 return 0;
         if (S_ISLNK(entry->st.st_mode))
@@ -225,12 +249,14 @@ static int walk(Visit *v, Error *e) {
         int r = v->act ? tree_walk_names(p->parentdir, p->folder, visit, v)
                        : tree_walk(p->parentdir, p->folder, visit, v);
 
-        return r < 0 ? error_set(e, r, "the result can't be gone through: %s", strerror(-r)) : 0;
+        if (r < 0 && !e->text[0])
+                error_set(e, r, "the result can't be gone through: %s", strerror(-r));
+        return r;
 }
 
 int filing_survey(const FilingPlan *p, Filing **ret, Error *e) {
         _cleanup_(filing_freep) Filing *f = calloc(1, sizeof(*f));
-        Visit v = { .plan = p, .filing = f };
+        Visit v = { .plan = p, .filing = f, .error = e };
         int r;
 
         if (!f)
@@ -245,7 +271,7 @@ int filing_survey(const FilingPlan *p, Filing **ret, Error *e) {
 }
 
 int filing_apply(const FilingPlan *p, Filing *f, bool *ret_changed, Error *e) {
-        Visit v = { .plan = p, .filing = f, .act = true };
+        Visit v = { .plan = p, .filing = f, .error = e, .act = true };
         int r = 0;
 
         if (f->removed.count > 0 || f->rewritten.count > 0)

@@ -221,12 +221,12 @@ static int verdict_of(int r) {
         case -EINVAL:
         case -ENAMETOOLONG:
                 return LINK_BROKEN;
-        case -ENOMEM:
-        case -EMFILE:
-        case -ENFILE:
-                return r;
+        case -EACCES:
+        case -EPERM:
+        case -ESTALE:
+                return LINK_UNKNOWABLE;
         default:
-                return r < 0 ? LINK_UNKNOWABLE : r;
+                return r; /* trouble of this machine or its disks, which says nothing of the link */
         }
 }
 

@@ -31,8 +31,20 @@ static int judge(const struct stat *st) {
         return PERMISSIONS_SET;
 }
 
-static bool is_scarce(int r) {
-        return r == EMFILE || r == ENFILE || r == ENOMEM;
+/* Says something of the entry; everything else of this machine or its disks, which may pass. */
+static bool is_of_the_entry(int error) {
+        switch (error) {
+        case EACCES:
+        case EPERM:
+        case EOPNOTSUPP:
+        case ENOENT:
+        case ENOTDIR:
+        case ELOOP:
+        case ESTALE:
+                return true;
+        default:
+                return false;
+        }
 }
 
 int permissions_share(int dirfd, const char *name, const struct stat *st) {
@@ -49,7 +61,7 @@ int permissions_share(int dirfd, const char *name, const struct stat *st) {
         /* O_PATH needs no permission on the entry, opens no device, waits for no FIFO. */
         fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0 || fstat(fd, &now) < 0)
-                return is_scarce(errno) ? -errno : PERMISSIONS_CHANGED;
+                return is_of_the_entry(errno) ? PERMISSIONS_CHANGED : -errno;
         if (now.st_dev != st->st_dev || now.st_ino != st->st_ino)
                 return PERMISSIONS_CHANGED;
         left = judge(&now);
@@ -57,7 +69,9 @@ int permissions_share(int dirfd, const char *name, const struct stat *st) {
                 return left;
         /* fchmod() does not take such a descriptor; the link in /proc leads to its very inode. */
         snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-        return chmod(path, wanted_mode(&now)) < 0 ? PERMISSIONS_REFUSED : PERMISSIONS_SET;
+        if (chmod(path, wanted_mode(&now)) == 0)
+                return PERMISSIONS_SET;
+        return is_of_the_entry(errno) ? PERMISSIONS_REFUSED : -errno;
 }
 
 const char *permissions_word(int left) {

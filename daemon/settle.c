@@ -195,6 +195,8 @@ static int go_through(Settle *s, Error *e) {
 int settle_remove_sentinels(int uowdir, int ours) {
         _cleanup_close_ int fd = dir_open_at(uowdir, "sentinels");
 
+        if (fd < 0 && fd != -ENOENT && fd != -ENOTDIR && fd != -ELOOP && fd != -EACCES)
+                return fd; /* it may hold our mark */
         if (fd >= 0 && unlinkat(fd, "flowcron", 0) < 0 && errno != ENOENT && errno != EISDIR &&
                 errno != EPERM)
                 return -errno;

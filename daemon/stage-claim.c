@@ -73,27 +73,36 @@ int stage_sentinel(int parentdir, const char *name, char ret_id[static UOW_ID_MA
         return r < 0 && r != -EACCES ? r : SENTINEL_OURS;
 }
 
+/* Not there, or not to be looked into by whoever's jobs run here: no mark. Everything else says nothing about it. */
+static bool is_no_mark(int r) {
+        return r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -EACCES;
+}
+
+static int read_mark(int uowdir, const char *folder, const char *name, size_t max,
+        char ret_id[static UOW_ID_MAX], int *ret_attempt) {
+        _cleanup_close_ int fd = dir_open_at(uowdir, folder);
+
+        ret_id[0] = 0;
+        if (fd < 0)
+                return is_no_mark(fd) ? 0 : fd;
+        return claim_read(fd, name, max, ret_id, ret_attempt);
+}
+
 /* The id that sentinels/flowcron or else the record has, and the attempt that the record tells of. */
 static int identify(int parentdir, const char *name, char ret_id[static UOW_ID_MAX],
         bool *ret_claimed, int *ret_attempt) {
-        _cleanup_close_ int fd = -1, sentinels = -1, record = -1;
-        int r = 0;
+        _cleanup_close_ int fd = dir_open_at(parentdir, name);
+        int r;
 
         ret_id[0] = 0;
         *ret_claimed = false;
-        fd = dir_open_at(parentdir, name);
         if (fd < 0)
                 return fd;
-        sentinels = dir_open_at(fd, CLAIM_FOLDER);
-        if (sentinels >= 0) {
-                r = claim_read(sentinels, CLAIM_FILE, CLAIM_SIZE_MAX, ret_id, ret_attempt);
-                *ret_claimed = ret_id[0];
-        }
+        r = read_mark(fd, CLAIM_FOLDER, CLAIM_FILE, CLAIM_SIZE_MAX, ret_id, ret_attempt);
+        *ret_claimed = ret_id[0];
         if (r < 0 || ret_id[0])
                 return r;
-        record = dir_open_at(fd, "flowcron");
-        return record < 0 ? 0
-                          : claim_read(record, "record.json", RECORD_SIZE_MAX, ret_id, ret_attempt);
+        return read_mark(fd, "flowcron", "record.json", RECORD_SIZE_MAX, ret_id, ret_attempt);
 }
 
 int stage_identify(int parentdir, const char *name, char ret_id[static UOW_ID_MAX]) {

@@ -61,15 +61,18 @@ static int find_result(const Take *t) {
         return find_result_of(t, WHOSE_OURS);
 }
 
-static bool is_folder(int dirfd, const char *name) {
+/* 1, 0 or -errno: that it can't be told is no answer. */
+static int is_folder(int dirfd, const char *name) {
         struct stat st;
 
-        return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+        if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        return S_ISDIR(st.st_mode);
 }
 
 /* Whether @name in the work area is it (1), free (0), or somebody else's (-EEXIST). */
 static int look_in_work(const Take *t, const char *name) {
-        int whose = take_whose(t->layout->fd[PLACE_WORK], name, t->id), result;
+        int whose = take_whose(t->layout->fd[PLACE_WORK], name, t->id), result, r;
 
         switch (whose) {
         case WHOSE_ABSENT:
@@ -79,8 +82,9 @@ static int look_in_work(const Take *t, const char *name) {
         case WHOSE_UNMARKED:
         case WHOSE_STALE:
         case WHOSE_OTHER:
-                if (!t->staged || !is_folder(t->layout->fd[PLACE_WORK], name))
-                        return -EEXIST;
+                r = t->staged ? is_folder(t->layout->fd[PLACE_WORK], name) : 0;
+                if (r <= 0)
+                        return r < 0 ? r : -EEXIST;
                 /*
                  * The job may have removed our marks, or copied another's over them; the name is in the
                  * log as ours alone. But a result that waits for its retry is not here yet.
@@ -226,10 +230,12 @@ int take_to_work(const Take *t, char **ret_folder, Error *e) {
                 r = discard_leftover(t, folder, e);
                 if (r == 0)
                         r = claim_in_work(t, folder, e);
-        } else if (r == 0 && is_folder(t->layout->fd[PLACE_UPLOADED], t->name) && !t->staged)
-                r = take_upload(t, folder, e);
-        else if (r == 0)
-                r = t->staged ? take_result(t, folder, e) : UOW_E_GONE;
+        } else if (r == 0 && t->staged)
+                r = take_result(t, folder, e);
+        else if (r == 0) {
+                r = is_folder(t->layout->fd[PLACE_UPLOADED], t->name);
+                r = r > 0 ? take_upload(t, folder, e) : r == 0 ? UOW_E_GONE : r;
+        }
         if (r == 0)
                 *ret_folder = TAKE_PTR(folder);
         return r;

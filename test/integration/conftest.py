@@ -7,6 +7,7 @@
     slurm      real Slurm with accounting, one a session; needs root
     users      fcuser1, fcuser2 (group fcgroup), fcuser3; needs root
     root_dir   a private folder with a short path that other users can enter
+    mounts     mounts file systems that only this test sees; needs root
     sampler    watches where UoWs are: with sampler(fc, "NAME") as s: …
     user_systemd   a real `systemctl --user`; needs root
     installed_home FlowCron installed in that user's home
@@ -35,6 +36,7 @@ from support.common import BUILD, TOOLS, is_root, make_test_users, remove_copies
 from support.home import Home
 from support.instance import Instance
 from support.leftovers import end_leftovers
+from support.mounts import Mounts, own_namespace
 from support.sampler import Sampler
 from support.service import Service, install_home, wipe
 from support.standin import Standin
@@ -169,6 +171,17 @@ def slurm(slurm_cluster):
     slurm_cluster.clear()
     yield slurm_cluster
     slurm_cluster.clear()
+
+
+@pytest.fixture
+def mounts():
+    if not is_root():
+        pytest.skip("needs root, to mount file systems")
+    if own_namespace():
+        pytest.skip(f"no file system can be mounted here: {own_namespace()}")
+    made = Mounts()
+    yield made
+    made.close()
 
 
 @pytest.fixture
