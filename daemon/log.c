@@ -30,7 +30,8 @@ static struct {
         bool journal;
         int dir, file;
         char name[LOG_NAME_MAX]; /* of the file that is open */
-        bool file_failed;
+        int file_error;          /* why the last line did not get into the file: -errno */
+        usec_t file_failed_since;
 } logger = { .dir = -1, .file = -1 };
 
 /* JOURNAL_STREAM holds device and inode of the stream that systemd connected us to: systemd.exec(5). */
@@ -59,7 +60,7 @@ void log_close(void) {
         logger.file = safe_close(logger.file);
         logger.dir = safe_close(logger.dir);
         logger.name[0] = 0;
-        logger.file_failed = false;
+        logger.file_error = 0;
 }
 
 static void file_name(char name[static LOG_NAME_MAX], usec_t now) {
@@ -125,11 +126,20 @@ static void to_file(int priority, const char *text) {
         line = xasprintf("%s %s: %s\n", clock_format(when, now), priority_word(priority), text);
         if (r == 0 && line)
                 r = fd_write_all(logger.file, line, strlen(line));
-        if (r < 0 && !logger.file_failed && !logger.journal)
-                dprintf(STDERR_FILENO,
-                        "flowcrond[%s]: warning: the daily log can't be written: %s\n",
-                        logger.instance, strerror(-r));
-        logger.file_failed = r < 0;
+        if (r < 0 && !logger.file_error) {
+                logger.file_failed_since = now;
+                if (!logger.journal)
+                        dprintf(STDERR_FILENO,
+                                "flowcrond[%s]: warning: the daily log can't be written: %s\n",
+                                logger.instance, strerror(-r));
+        }
+        logger.file_error = r;
+}
+
+int log_trouble(usec_t *ret_since) {
+        if (logger.file_error)
+                *ret_since = logger.file_failed_since;
+        return logger.file_error;
 }
 
 /* A field "NAME=value" for sd_journal_sendv(); values of unknown make are allowed there, newlines included. */

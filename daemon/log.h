@@ -26,6 +26,9 @@
 int log_open(const char *instance, int logs);
 void log_close(void);
 
+/** log_trouble() - why the daily file can't be written since @ret_since: -errno, or 0 if the last line got there. */
+int log_trouble(usec_t *ret_since);
+
 /** log_rotate() - remove daily files older than @keep (0: never). Called once a day and at start. */
 void log_rotate(usec_t keep);
 

@@ -36,8 +36,16 @@ struct Login {
 
 static void on_shell(const CommandResult *r, void *userdata);
 
+static void try_again_later(Login *l) {
+        if (sd_event_source_set_time(l->again, clock_boottime() + LOGIN_AGAIN) >= 0)
+                (void)sd_event_source_set_enabled(l->again, SD_EVENT_ONESHOT);
+}
+
 static int on_again(sd_event_source *s _unused_, uint64_t usec _unused_, void *userdata) {
-        (void)login_refresh(userdata);
+        Login *l = userdata;
+
+        if (login_refresh(l) < 0)
+                try_again_later(l);
         return 0;
 }
 
@@ -128,11 +136,6 @@ static char **minimal(const Login *l) {
                 environment_add_own(&env) < 0)
                 return NULL;
         return TAKE_PTR(env);
-}
-
-static void try_again_later(Login *l) {
-        if (sd_event_source_set_time(l->again, clock_boottime() + LOGIN_AGAIN) >= 0)
-                (void)sd_event_source_set_enabled(l->again, SD_EVENT_ONESHOT);
 }
 
 static void on_shell(const CommandResult *result, void *userdata) {

@@ -46,8 +46,11 @@ int machine_on_poll_due(sd_event_source *s _unused_, uint64_t usec _unused_, voi
         if (m->lost || m->stopping || m->scheduler->polling || !m->n_polled)
                 return 0;
         uows = calloc(m->n_polled, sizeof(*uows));
-        if (!uows)
-                return -ENOMEM;
+        if (!uows) { /* a later turn arms it again */
+                m->last_poll = clock_boottime();
+                machine_arm_poll(m);
+                return 0;
+        }
         TAILQ_FOREACH(run, &m->active, active_entry)
         if (run->is_counted_polled)
                 uows[n++] = run->uow;

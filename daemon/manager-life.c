@@ -156,6 +156,8 @@ static int on_lease_timer(sd_event_source *s, uint64_t usec _unused_, void *user
         if (r < 0 && r != m->lease_trouble)
                 log_warning("The lease of %s could not be renewed: %s; tried again.",
                         m->layout->base, strerror(-r));
+        if (r < 0 && !m->lease_trouble)
+                m->lease_trouble_since = clock_now();
         m->lease_trouble = r;
         sd_event_source_set_time(s, clock_boottime() + lease_renewal());
         return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);

@@ -102,6 +102,29 @@ static int add_attention(cJSON *array, const char *what, const char *advice) {
         return 0;
 }
 
+/* What keeps failing, and goes on being tried: "The lease can't be renewed since 12:03: No space left on device." */
+static int add_failure(cJSON *array, const char *what, usec_t since, int r, const char *advice) {
+        char text[256], when[CLOCK_TEXT_MAX];
+
+        snprintf(text, sizeof(text), "%s since %s: %s.", what,
+                clock_format_short(when, since, clock_now()), strerror(-r));
+        return add_attention(array, text, advice);
+}
+
+static int add_failures(const Manager *m, cJSON *array) {
+        usec_t since;
+        int r = 0;
+
+        if (m->lease_trouble)
+                r = add_failure(array, "The lease of the base folder can't be renewed",
+                        m->lease_trouble_since, m->lease_trouble,
+                        "Make room on, or mend, the file system of .flowcron: if it lasts, a flowcrond on another host may take over.");
+        if (r >= 0 && log_trouble(&since) < 0)
+                r = add_failure(array, "The daily log can't be written", since, log_trouble(&since),
+                        "Nothing is lost by it: `flowcronctl history` has every event. Make room in, or mend, the folder Logs.");
+        return r;
+}
+
 /* Arrivals that can't be taken, beside those that are just under way. */
 static int add_arrivals(const Manager *m, cJSON *array) {
         _cleanup_json_ cJSON *arriving = scan_arriving(m->scan);
@@ -136,6 +159,8 @@ static cJSON *attention_json(const Manager *m) {
         if (r >= 0 && m->folder_trouble)
                 r = add_attention(array, m->folder_trouble,
                         "Nothing is taken up or concluded until the folder can be listed again.");
+        if (r >= 0)
+                r = add_failures(m, array);
         if (r >= 0)
                 r = add_arrivals(m, array);
         return r < 0 ? NULL : TAKE_PTR(array);

@@ -178,6 +178,7 @@ static char **ask_by_ids(const Slurm *s, const Wanted *w) {
 }
 
 static void ask_accounting(Slurm *s) {
+        char trouble[sizeof(s->sacct_trouble)];
         Wanted w = count_wanted(s, false);
         int r;
 
@@ -201,7 +202,8 @@ static void ask_accounting(Slurm *s) {
         } else
                 r = ask(s, ask_by_ids(s, &w), on_sacct);
         if (r < 0) {
-                note_sacct(s, strerror(-r));
+                snprintf(trouble, sizeof(trouble), "sacct can't be started: %s", strerror(-r));
+                note_sacct(s, trouble);
                 judge_all(s, false);
         }
 }
@@ -278,14 +280,17 @@ static void on_squeue(const CommandResult *r, void *userdata) {
 }
 
 void slurm_poll_start(Slurm *s) {
+        char trouble[sizeof(s->squeue_trouble)];
         int r = slurm_marker(s->marker);
 
         s->poll_waits = false;
         s->sacct_answered = s->by_user = false;
         if (r >= 0)
                 r = ask(s, slurm_args_squeue(getuid(), s->marker), on_squeue);
-        if (r < 0)
-                unanswered(s, strerror(-r));
+        if (r < 0) {
+                snprintf(trouble, sizeof(trouble), "squeue can't be started: %s", strerror(-r));
+                unanswered(s, trouble);
+        }
 }
 
 int slurm_on_poll_start(sd_event_source *source _unused_, void *userdata) {

@@ -4,6 +4,7 @@
     instance   makes FlowCron instances: fc = instance(backend=standin, config={…}).start()
     zoo        an instance with a UoW in each state
     standin    a fresh stand-in for Slurm, for this test alone
+    faulty     an instance on the stand-in whose system calls fail when the test wants it
     slurm      real Slurm with accounting, one a session; needs root
     users      fcuser1, fcuser2 (group fcgroup), fcuser3; needs root
     root_dir   a private folder with a short path that other users can enter
@@ -33,6 +34,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 # pylint: disable=wrong-import-position
 from support.cluster import Slurm
 from support.common import BUILD, TOOLS, is_root, make_test_users, remove_copies
+from support.faults import Faults
 from support.home import Home
 from support.instance import Instance
 from support.leftovers import end_leftovers
@@ -137,6 +139,18 @@ def standin(root_dir):
 def zoo(instance, standin):
     """An instance with a UoW in each state, see support/zoo.py."""
     return make_zoo(instance, standin)
+
+
+@pytest.fixture
+def faulty(instance, standin, root_dir):
+    """faulty(config) → an instance on the stand-in that runs, and the faults of its daemon."""
+    def make(config=None, **knobs):
+        standin.set(mode="norun", **{"autocomplete_ms": 0, **knobs})
+        fc = instance(backend=standin, config=config)
+        found = Faults(root_dir)
+        fc.start(**found.env(fc))
+        return fc, found
+    return make
 
 
 @pytest.fixture(scope="session")

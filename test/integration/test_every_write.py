@@ -9,7 +9,6 @@ import pytest
 
 from support import faults as kinds
 from support.common import wait_until
-from support.faults import Faults
 from support.instance import listing
 from support.jobs import SCRIPT, sbatch_script
 from support.record import check_record
@@ -20,18 +19,6 @@ MACHINE = (errno.EIO, errno.EMFILE, errno.ENOMEM, errno.ENFILE)
 
 # Of the calls that only look each fifth; FLOWCRON_TEST_EVERY=1: each.
 CALLS = [(kinds.CHANGES, DISK, 1), (LOOKS, MACHINE, int(os.environ.get("FLOWCRON_TEST_EVERY", 5)))]
-
-
-@pytest.fixture
-def faulty(instance, standin, root_dir):
-    """faulty(config) → an instance on the stand-in that runs, and the faults of its daemon."""
-    def make(config=None, **knobs):
-        standin.set(mode="norun", **{"autocomplete_ms": 0, **knobs})
-        fc = instance(backend=standin, config=config)
-        found = Faults(root_dir)
-        fc.start(**found.env(fc))
-        return fc, found
-    return make
 
 
 @pytest.fixture
