@@ -155,11 +155,10 @@ static int report(Cli *cli, const FlowOptions *o, const char *dir, char *const n
 }
 
 static int write_all(Cli *cli, const FlowOptions *o, const char *dir) {
-        const char *fetch = o->fetch ? "-fetch" : "", *instance = cli->config->instance;
-        _cleanup_free_ char *definition_name =
-                xasprintf("FlowCron-%s%s_definition.json", instance, fetch);
-        _cleanup_free_ char *schema_name =
-                xasprintf("FlowCron-%s%s_input_schema.json", instance, fetch);
+        const char *instance = cli->config->instance;
+        const FlowKind *kind = flow_kind(o->fetch);
+        _cleanup_free_ char *definition_name = flow_file_name(instance, kind, "definition");
+        _cleanup_free_ char *schema_name = flow_file_name(instance, kind, "input_schema");
         _cleanup_json_ cJSON *definition = NULL, *schema = NULL;
         Error e = {};
         int r;

@@ -15,12 +15,24 @@ static const char usage[] =
         "\n"
         "  generate  write its definition and its form\n"
         "  validate  check a definition or a form\n"
+        "  login     log in to Globus\n"
+        "  logout    log out again\n"
+        "  deploy    create the flow at Globus, or update it\n"
+        "  run       start it for a folder\n"
+        "  status    how a run stands\n"
+        "  runs      its runs\n"
         "\n"
         "'flowcronctl flow ORDER --help' says more. See also docs/globus.md.\n";
 
 static const Order *const orders[] = {
         &order_flow_generate,
         &order_flow_validate,
+        &order_flow_login,
+        &order_flow_logout,
+        &order_flow_deploy,
+        &order_flow_run,
+        &order_flow_status,
+        &order_flow_runs,
 };
 
 /* The table has "flow generate"; people type "generate". */

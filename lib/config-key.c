@@ -132,7 +132,7 @@ static const ConfigKey keys[] = {
 
         TEXT(globus.hpc_name, "", NULL, "the cluster's name, as the flow shows it"),
         TEXT(globus.collection_id, "", NULL, "UUID of the cluster's collection"),
-        TEXT(globus.collection_path, "", NULL, "the base folder as that collection shows it"),
+        TEXT(globus.collection_path, "", NULL, "the base folder as that collection shows it; empty: by its own path"),
         DURATION(globus.check_interval, "2m", 0, "time between a flow's looks at the status"),
 };
 /* clang-format on */

@@ -289,3 +289,48 @@ int flow_check(const char *data, size_t size, FlowFaults *ret) {
                 r = json_places_new(data, size, document, &places);
         return r < 0 ? r : check_document(document, places, ret);
 }
+
+/* ---- what others found ---- */
+
+/* Behind the document's name in @loc; the whole way if it is not named. */
+static const cJSON *within_document(const cJSON *loc) {
+        const cJSON *step;
+
+        cJSON_ArrayForEach(step, loc)
+                if (streq(cJSON_GetStringValue(step), "definition") ||
+                        streq(cJSON_GetStringValue(step), "input_schema"))
+                        return step->next;
+        return loc ? loc->child : NULL;
+}
+
+static const cJSON *follow(const cJSON *item, const cJSON *step) {
+        for (; step; step = step->next) {
+                const cJSON *next = cJSON_IsNumber(step) && cJSON_IsArray(item)
+                        ? cJSON_GetArrayItem(item, step->valueint)
+                        : cJSON_IsString(step) && cJSON_IsObject(item)
+                        ? cJSON_GetObjectItemCaseSensitive(item, step->valuestring)
+                        : NULL;
+
+                if (!next)
+                        break;
+                item = next;
+        }
+        return item;
+}
+
+int flow_faults_add_at(
+        FlowFaults *f, const char *data, size_t size, const cJSON *loc, const char *text) {
+        _cleanup_(json_places_freep) JsonPlaces *places = NULL;
+        _cleanup_json_ cJSON *document = NULL;
+        Check c = { .found = f };
+        int r;
+
+        r = json_parse(data, size, &document, NULL);
+        if (r == 0)
+                r = json_places_new(data, size, document, &places);
+        if (r < 0)
+                return r == -ENOMEM ? r : flow_faults_add(f, false, 0, 0, "", text);
+        c.places = places;
+        check_fault(&c, follow(document, within_document(loc)), AT_KEY, "%s", text);
+        return c.spoiled ? -ENOMEM : 0;
+}

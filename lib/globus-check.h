@@ -11,9 +11,11 @@
  * The rules and their sources are in docs/globus.md.
  */
 
-#include "error.h"
-
 #include <stdbool.h>
+
+#include <cjson/cJSON.h>
+
+#include "error.h"
 
 typedef struct FlowFault {
         size_t line, column; /* from 1; 0: no place in the file */
@@ -40,3 +42,11 @@ int flow_faults_add(FlowFaults *f, bool warning, size_t line, size_t column, con
  * Returns 0, whatever is found: a text that is no JSON at all is one fault; -ENOMEM.
  */
 int flow_check(const char *data, size_t size, FlowFaults *ret);
+
+/**
+ * flow_faults_add_at() - a fault that the service found, at the place that it names
+ * @loc: the way there as the service writes it, a list of keys and numbers that begins with the document's own name ("definition",
+ * "input_schema"), perhaps with more before it. As far as it leads into the document, the place is told. 0 or -ENOMEM.
+ */
+int flow_faults_add_at(
+        FlowFaults *f, const char *data, size_t size, const cJSON *loc, const char *text);

@@ -45,18 +45,19 @@ static int check_path(const char *what, const char *path, Error *e) {
         return 0;
 }
 
+/* Not given, it is the base folder's own path: so a mapped collection shows it. */
+static const char *collection_path(const Config *c) {
+        return isempty(c->globus.collection_path) ? c->base : c->globus.collection_path;
+}
+
 static int check_config(const Config *c, Error *e) {
         int r;
 
         if (isempty(c->globus.collection_id))
                 return error_set(e, UOW_E_INVALID,
                         "globus.collection_id is not set: the UUID of the cluster's collection, as its page in Globus shows it");
-        if (isempty(c->globus.collection_path))
-                return error_set(e, UOW_E_INVALID,
-                        "globus.collection_path is not set: the base folder %s as the collection shows it",
-                        c->base);
         r = check_uuid("globus.collection_id", c->globus.collection_id, e);
-        return r == 0 ? check_path("globus.collection_path", c->globus.collection_path, e) : r;
+        return r == 0 ? check_path("globus.collection_path", collection_path(c), e) : r;
 }
 
 static int check_pauses(const FlowOptions *o, Error *e) {
@@ -115,7 +116,7 @@ static int check_options(Flow *f, Error *e) {
 /* A folder of the instance as the collection shows it, with a slash at the end. Absolute ones must lie in the base folder: of others it is not known where that is. */
 static int site_folder(
         Flow *f, const Config *c, const char *key, const char *path, const char **ret, Error *e) {
-        const char *top = c->globus.collection_path, *inside = path;
+        const char *top = collection_path(c), *inside = path;
         size_t n = strlen(top);
 
         if (path[0] == '/') {

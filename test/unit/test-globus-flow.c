@@ -189,6 +189,18 @@ static void test_run_as_flow(void **state _unused_) {
         }
 }
 
+static void test_the_base_is_its_own_path(void **state _unused_) {
+        _cleanup_(config_freep) Config *c = config("H", "");
+        _cleanup_json_ cJSON *definition = NULL, *schema = NULL;
+        FlowOptions o;
+
+        flow_options_init(&o, c);
+        generate(c, &o, &definition, &schema);
+        assert_string_equal(json_str(json_object(state_of(definition, "PlanTheTrip"), "Parameters"),
+                                    "status.="),
+                "'/projects/cryo/Status/' + unit.name");
+}
+
 static void test_folders(void **state _unused_) {
         _cleanup_(config_freep) Config *c = config("H", "/shared/");
         _cleanup_json_ cJSON *definition = NULL, *schema = NULL;
@@ -299,7 +311,6 @@ static void test_refused_configurations(void **state _unused_) {
         } bad[] = {
                 { "globus.collection_id", "", "collection_id is not set" },
                 { "globus.collection_id", "1234", "no UUID" },
-                { "globus.collection_path", "", "collection_path is not set" },
                 { "globus.collection_path", "p", "begins with" },
                 { "paths.failed", "/elsewhere/failed", "outside the base" },
                 { "paths.failed", "/projects/cryofailed", "outside the base" },
@@ -321,6 +332,7 @@ int main(void) {
                 cmocka_unit_test(test_golden),
                 cmocka_unit_test(test_every_option),
                 cmocka_unit_test(test_run_as_flow),
+                cmocka_unit_test(test_the_base_is_its_own_path),
                 cmocka_unit_test(test_folders),
                 cmocka_unit_test(test_pauses),
                 cmocka_unit_test(test_pauses_are_written_out),
