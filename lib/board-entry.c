@@ -169,9 +169,16 @@ static char *say(const BoardFacts *f, usec_t now) {
         }
 }
 
+/* What its folder is called, wherever it is. */
+static const char *name_of(const Uow *u) {
+        const char *slash = u->moved_to ? strrchr(u->moved_to, '/') : NULL;
+
+        return slash ? slash + 1 : u->folder;
+}
+
 /* The new name stays whole as long as the outcome can be told as well. */
-static char *with_new_name(const char *said, const Uow *u) {
-        _cleanup_free_ char *name = board_name(u->folder, BOARD_ENTRY_MAX - TEXT_MIN - 6),
+static char *with_new_name(const char *said, const char *folder) {
+        _cleanup_free_ char *name = board_name(folder, BOARD_ENTRY_MAX - TEXT_MIN - 6),
                             *text = NULL;
 
         if (!name)
@@ -185,12 +192,14 @@ static char *with_new_name(const char *said, const Uow *u) {
 
 char *board_entry(const BoardFacts *facts, usec_t now) {
         _cleanup_free_ char *said = say(facts, now);
+        const char *name;
         char *entry;
 
         if (!said)
                 return NULL;
-        if (facts->uow && facts->uow->folder && !streq(facts->uow->name, facts->uow->folder))
-                return with_new_name(said, facts->uow);
+        name = facts->uow ? name_of(facts->uow) : NULL;
+        if (name && !streq(facts->uow->name, name))
+                return with_new_name(said, name);
         entry = text_printable(said, BOARD_ENTRY_MAX);
         if (entry)
                 strip(entry);

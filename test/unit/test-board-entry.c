@@ -102,7 +102,9 @@ static void test_after_it(void **state) {
         EXPECT("finishing - no space", FINISHED(OUTCOME_SUCCEEDED), .waits_for = "no space");
         EXPECT("gone - being removed", FINISHED(OUTCOME_SUCCEEDED, .purging = true));
         EXPECT("gone - moved on to the next instance",
-                FINISHED(OUTCOME_SUCCEEDED, .moved_to = (char *)"/x"));
+                FINISHED(OUTCOME_SUCCEEDED, .moved_to = (char *)"/b/UploadedFiles/cells"));
+        EXPECT("gone - moved on to the next instance - as cells-2",
+                FINISHED(OUTCOME_SUCCEEDED, .moved_to = (char *)"/b/UploadedFiles/cells-2"));
         EXPECT("gone - in the recycling bin", UOW(.state = UOW_SOFT_DELETED));
         EXPECT(NULL, UOW(.state = UOW_PURGED));
 }

@@ -164,7 +164,7 @@ class Run:
         self.events = 1
         self.started = self.wake = emulator.now
         self.ended = None
-        self.at = None           # the state it is in
+        self.at = ""             # the state it is in
         self.web_input = None    # the one that is open: id, parameters, response
         self.context = {"flow_id": str(uuid.uuid4()), "run_id": run_id, "username": "ada@lab.org",
                         "email": "ada@lab.org", "user_id": PERSON, "identities": [PERSON],

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A hundred runs at once, and `kill -9` of the daemon now and then: every run has the right end."""
+
+from support.common import wait_until
+from support.flowruns import World, check_returned, globus, uow_name
+from support.instance import listing
+
+RUNS = 100
+KILLS = 6
+
+
+def kind_of(i):
+    return "rejected" if i % 10 == 3 else "failed" if i % 5 == 1 else "succeeded"
+
+
+COMMANDS = {"succeeded": 'cp "$1/data/in" data/out', "failed": "exit 7", "rejected": "cd $HOME"}
+
+
+class Killer:
+    """Kills the daemon where it has work in hand, each time some more runs have come further."""
+
+    def __init__(self, fc, runs):
+        self.fc, self.runs, self.kills = fc, runs, 0
+        self.steps = 0
+
+    def __call__(self):
+        """For World.run(until=…): never the end."""
+        self.steps += 1
+        progress = sum(len(run.states) for run in self.runs)
+        if self.kills < KILLS and progress > (self.kills + 1) * RUNS * 3 and listing(self.fc.work):
+            self.kills += 1
+            self.fc.kill()
+            self.fc.start()
+        return False
+
+
+def test_a_hundred_runs(instance, standin, root_dir):
+    fc = instance(backend=standin, config=globus()).start()
+    world = World(root_dir, speed=60)
+    generated = world.generate(fc, "--first", "30s", "--factor", "1.1", "--longest", "2m")
+    runs = {}
+    for i in range(RUNS):
+        name = f"u{i}"
+        world.folder(name, {"data/in": f"{i}\n"}, commands=COMMANDS[kind_of(i)])
+        runs[i] = world.start_published(name, seconds=30) if i % 2 \
+            else world.start(generated, name)
+    killer = Killer(fc, list(runs.values()))
+    world.run(*runs.values(), until=killer, seconds=200)
+    assert killer.kills == KILLS
+
+    words = {"succeeded": "SUCCEEDED", "failed": "exit code 7", "rejected": "HOME"}
+    for i, run in runs.items():
+        kind = kind_of(i)
+        assert run.status == ("SUCCEEDED" if kind == "succeeded" else "FAILED"), run.story()
+        assert run.error == (None if kind == "succeeded" else "JobFailed" if i % 2
+                             else "JobDidNotSucceed"), run.story()
+        check_returned(world.lab / f"u{i}", words[kind])
+        if kind == "succeeded":
+            assert (world.lab / f"u{i}/data/out").read_text() == f"{i}\n"
+        name = uow_name(run, f"u{i}")
+        assert fc.where(name) == ["analysed" if kind == "succeeded" else "failed"]
+        board = fc.board(name)
+        assert (board is None) == bool(i % 2) and (i % 2 or board.startswith(f"done - {kind}"))
+    standin.assert_never_twice()
+    assert len(standin.starts()) == sum(kind_of(i) != "rejected" for i in runs)
+    wait_until(lambda: not listing(fc.work) and not listing(fc.uploaded), "nothing to be left")
