@@ -113,7 +113,29 @@ static int put_entry(int board, const char *ours, const char *entry) {
         return -errno;
 }
 
-int board_folder_show(int status, const char *name, const char *entry) {
+/*
+ * With a mapped collection the board belongs to whoever made it, most likely closed to us by their umask; but what is in Status/ is ours
+ * to rename. An empty folder of ours takes its place, open to all that it was open to.
+ */
+static int replace_board(int status, const char *name) {
+        struct stat st;
+        int r = 0;
+
+        if (fstatat(status, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return -errno;
+        if (!S_ISDIR(st.st_mode) || st.st_uid == geteuid())
+                return -EACCES;
+        if (mkdirat(status, BOARD_FOLDER_NEW, 0700) < 0 && errno != EEXIST)
+                return -errno;
+        if (fchmodat(status, BOARD_FOLDER_NEW, (st.st_mode & 07777) | 0770, 0) < 0 ||
+                renameat(status, BOARD_FOLDER_NEW, status, name) < 0) {
+                r = errno == ENOTEMPTY || errno == EEXIST ? -EACCES : -errno;
+                (void)unlinkat(status, BOARD_FOLDER_NEW, AT_REMOVEDIR);
+        }
+        return r;
+}
+
+static int show_entry(int status, const char *name, const char *entry) {
         _cleanup_(look_done) Look l = {};
         _cleanup_close_ int board = dir_open_at(status, name);
         int r;
@@ -131,6 +153,15 @@ int board_folder_show(int status, const char *name, const char *entry) {
                 if (!streq(l.strays[i], entry)) /* that one had to go first */
                         remove_stray(board, l.strays[i]);
         return r < 0 ? r : l.more ? -EAGAIN : 0;
+}
+
+int board_folder_show(int status, const char *name, const char *entry) {
+        int r = show_entry(status, name, entry);
+
+        if (r != -EACCES && r != -EPERM)
+                return r;
+        r = replace_board(status, name);
+        return r < 0 ? r : show_entry(status, name, entry);
 }
 
 static int clear(int board, const char *word, bool *ret_any) {

@@ -8,10 +8,13 @@
  * that hold nothing are removed, a few at a time, and what holds data is left, since it may be somebody's.
  */
 
+/* What is about to become a board; hidden, so that nobody takes it for one. A crash may leave it, and the next use takes it. */
+#define BOARD_FOLDER_NEW ".board.new"
+
 /**
  * board_folder_show() - have board @name show @entry and nothing else of ours
  * An entry that is there is renamed, so that a reader sees the old or the new one. Entries that FlowCron makes no such names for, if they are
- * empty, are removed. Returns 0; -EAGAIN if strays are left for another time; -ENOENT: there is no such board (any more); other -errno.
+ * empty, are removed. An empty board that belongs to somebody else and is closed to us is replaced by one of ours. Returns 0; -EAGAIN if strays are left for another time; -ENOENT: there is no such board (any more); other -errno.
  */
 int board_folder_show(int status, const char *name, const char *entry);
 

@@ -77,10 +77,7 @@ def test_through_all_words(instance, standin):
     wait_board(fc, "u", "arriving")
     fc.complete("u")
     wait_board(fc, "u", "pending - PartitionDown.*")
-    job = wait_job(fc, "u")
-    standin.ctl("set", job, "RUNNING")
-    wait_board(fc, "u", r"running - since \d\d:\d\d on 1 node")
-    standin.end(job)
+    standin.end(wait_job(fc, "u"))
     fc.wait_finished("u")
     # At once, however short ago the last change was.
     wait_until(lambda: fc.board("u") == "done - succeeded", lambda: fc.board("u"), timeout=5)
@@ -94,6 +91,21 @@ def test_through_all_words(instance, standin):
     assert all(b - a > 9 for a, b in zip(times, times[1:])), reader.changes
     assert fc.ctl("purge", "u", "--yes").code == 0
     wait_until(lambda: not board_is_there(fc, "u"), "the board to go")
+
+def test_since_when_it_runs(instance, standin):
+    standin.set(mode="norun")
+    fc = instance(backend=standin).start()
+    fc.upload("u")
+    standin.ctl("set", wait_job(fc, "u"), "RUNNING")
+    fc.wait_state("u", "queued", phase="running")
+    make_board(fc, "u")
+    wait_board(fc, "u", r"running - since \d\d:\d\d on 1 node")
+    # Known anew by a daemon that has not seen it begin.
+    fc.kill()
+    os.rmdir(fc.status / "u" / fc.board("u"))
+    fc.start()
+    wait_board(fc, "u", r"running - since \d\d:\d\d.*")
+
 
 def test_how_it_ended(instance, standin):
     standin.set(mode="norun")
@@ -125,10 +137,10 @@ def test_only_where_the_folder_exists(instance):
 def test_why_it_waits(instance, standin):
     standin.set(mode="norun")
     standin.fault("sbatch", "down")
-    fc = instance(backend=standin)
-    make_board(fc, "u")
-    fc.start()
+    fc = instance(backend=standin).start()
     fc.upload("u")
+    wait_until(lambda: "Slurm is not answering" in fc.log_text(), "Slurm to be asked")
+    make_board(fc, "u")
     wait_board(fc, "u", r"waiting - Slurm is not answering since \d\d:\d\d.*")
 
 def test_a_retry_takes_done_back_at_once(instance, standin):

@@ -138,8 +138,9 @@ def test_cancel_retry_and_fetch(norun):
     assert order(norun, f"retry {name}") == f"done - retry {name}"
     fetch = norun.start(norun.generate(fc, "--fetch"), "cells", name=name, delete=True)
     job = wait_job(fc, name)
-    norun.standin.ctl("set", job, "RUNNING")
-    norun.run(fetch, until=lambda: fetch.at == "WaitWhileTheJobRuns", seconds=60)
+    norun.run(fetch, until=lambda: fetch.at.startswith("Wait")
+              and fetch.data["progress"]["round"] > 2)
+    assert not fetch.used("transfer")
     uow = fc.show(name)
     assert uow["attempt"] == 2
     norun.standin.end(job)

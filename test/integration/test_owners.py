@@ -152,12 +152,17 @@ def test_stays_said_after_a_restart(mapped):
     fc = mapped().start()
     fc.upload("theirs", user=UPLOADER, umask=0o022)
     text = wait_until(lambda: attention(fc, "theirs"), fc.trouble)
+    # A board that is as closed to FlowCron as the upload still says it.
+    do_as(UPLOADER, lambda: os.mkdir(fc.status / "theirs"), 0o022)
+    wait_until(lambda: UPLOADER in (fc.board("theirs") or ""), lambda: fc.board("theirs"))
     fc.restart()
     assert wait_until(lambda: attention(fc, "theirs"), fc.trouble) == text
     at_prompt(UPLOADER, command_in(text))
     fc.wait_finished("theirs")
+    wait_until(lambda: fc.board("theirs") == "done - succeeded", lambda: fc.board("theirs"))
     fc.stop()
     assert len(fc.list()) == 1
+    do_as(UPLOADER, lambda: os.listdir(fc.status / "theirs"))
 
 
 def test_of_another_group(mapped):
