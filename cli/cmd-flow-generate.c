@@ -11,6 +11,7 @@
 #include "flow.h"
 #include "globus-flow.h"
 #include "output.h"
+#include "strv.h"
 #include "text.h"
 
 static const char usage[] =
@@ -31,6 +32,8 @@ static const char usage[] =
         "                               copy results into that folder of another collection too\n"
         "      --fetch                  the second flow: wait for a Unit of Work that is there already, and bring\n"
         "                               its result back; the files' names begin with FlowCron-INSTANCE-fetch\n"
+        "      --then INSTANCE,...      the instances that a success moves on to (chain.to), by name or configuration\n"
+        "                               file: one flow to start, and the result of the last comes back\n"
         "      --run-as-flow            do what touches only the cluster's collection as the flow itself, not as the\n"
         "                               person who started it; for guest collections\n"
         "      --first DURATION         pause before the second look at the status (default: globus.check_interval)\n"
@@ -43,7 +46,7 @@ static const char usage[] =
 
 typedef struct Given {
         const char *output, *delete, *returned, *publish, *share, *index, *first, *factor, *longest,
-                *rounds;
+                *rounds, *then;
         bool fetch, run_as_flow;
 } Given;
 
@@ -109,6 +112,55 @@ static int read_options(Cli *cli, const Given *given, FlowOptions *o) {
         if (r == CLI_GO_ON)
                 r = read_pauses(cli, given, o);
         return r == CLI_GO_ON ? read_numbers(cli, given, o) : r;
+}
+
+/* ---- the chain ---- */
+
+typedef struct Chain {
+        Config *list[FLOW_CHAIN_MAX + 1]; /* NULL-terminated */
+        size_t n;
+} Chain;
+
+static void chain_done(Chain *c) {
+        for (size_t i = 0; i < c->n; i++)
+                config_free(c->list[i]);
+}
+
+static int load_one(Cli *cli, const char *what, Config **ret) {
+        _cleanup_free_ char *path = strchr(what, '/') || !config_instance_valid(what)
+                ? strdup(what)
+                : config_default_path(what);
+        Error e = {};
+
+        if (!path)
+                return cli_fail(cli, "the configuration of instance %s can't be found", what);
+        if (config_load(path, ret, &e) != 0)
+                return cli_fail(cli, "%s", e.text);
+        return CLI_GO_ON;
+}
+
+static int load_chain(Cli *cli, const char *then, Chain *c) {
+        _cleanup_(strv_freep) char **words = NULL;
+        int r = CLI_GO_ON;
+
+        if (flow_split(then, &words) < 0)
+                return cli_fail(cli, "%s", strerror(ENOMEM));
+        if (strv_length(words) > FLOW_CHAIN_MAX)
+                return cli_usage_error(
+                        cli, "--then: a chain has %d instances at most", FLOW_CHAIN_MAX);
+        for (char **w = words; w && *w && r == CLI_GO_ON; w++) {
+                r = load_one(cli, *w, &c->list[c->n]);
+                c->n += r == CLI_GO_ON;
+        }
+        return r;
+}
+
+/* A flow that does not follow a success ends with no more than that it moved on. */
+static void note_end(const Config *last) {
+        if (!isempty(last->chain.to))
+                out_note(
+                        "A success of instance %s moves on to %s, and this flow does not follow it there: see --then.",
+                        last->instance, last->chain.to);
 }
 
 /* ---- files ---- */
@@ -190,9 +242,11 @@ static int run(Cli *cli, char **args) {
                 { "factor", 0, NULL, &given.factor },
                 { "longest", 0, NULL, &given.longest },
                 { "rounds", 0, NULL, &given.rounds },
+                { "then", 0, NULL, &given.then },
                 {},
         };
-        FlowOptions o;
+        FlowOptions o = {};
+        Chain chain = {};
         Refusal f = {};
         size_t n;
         int r;
@@ -204,8 +258,16 @@ static int run(Cli *cli, char **args) {
                 return r;
         if (access_config(cli, &f) != 0)
                 return cli_refuse(cli, &f);
-        r = read_options(cli, &given, &o);
-        return r == CLI_GO_ON ? write_all(cli, &o, given.output ?: ".") : r;
+        r = load_chain(cli, given.then, &chain);
+        if (r == CLI_GO_ON)
+                r = read_options(cli, &given, &o);
+        o.chain = (const Config *const *)chain.list;
+        if (r == CLI_GO_ON)
+                r = write_all(cli, &o, given.output ?: ".");
+        if (r == EXIT_DONE)
+                note_end(chain.n > 0 ? chain.list[chain.n - 1] : cli->config);
+        chain_done(&chain);
+        return r;
 }
 
 const Order order_flow_generate = { "flow generate", "write the flow's definition and form", usage,

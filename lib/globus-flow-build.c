@@ -210,9 +210,18 @@ void choice_true(FlowChoice c, const char *path, const char *next) {
         add_rule(c, rule, next);
 }
 
-void choice_at_least(FlowChoice c, const char *path, double value, const char *next) {
+static void add_number(
+        FlowChoice c, const char *path, const char *operator, double value, const char *next) {
         cJSON *rule = flow_object(c.flow, PAIRS({ "Variable", path }));
 
-        note(c.flow, json_set_item(rule, "NumericGreaterThanEquals", cJSON_CreateNumber(value)));
+        note(c.flow, json_set_item(rule, operator, cJSON_CreateNumber(value)));
         add_rule(c, rule, next);
+}
+
+void choice_at_least(FlowChoice c, const char *path, double value, const char *next) {
+        add_number(c, path, "NumericGreaterThanEquals", value, next);
+}
+
+void choice_at_most(FlowChoice c, const char *path, double value, const char *next) {
+        add_number(c, path, "NumericLessThanEquals", value, next);
 }

@@ -10,13 +10,27 @@
 
 #include "globus-flow.h"
 
-/* What the generator knows of the instance, ready to be used; see flow_site_init(). */
+/* Folders of an instance, as the collection shows them, with a slash at the end. */
+typedef struct FlowLeg {
+        const char *status, *analysed, *failed;
+} FlowLeg;
+
+/* Folders of an instance. */
+typedef enum FlowFolder {
+        FOLDER_STATUS,
+        FOLDER_ANALYSED,
+        FOLDER_FAILED,
+        _FOLDER_MAX,
+} FlowFolder;
+
+/* What the generator knows of the instance, ready to be used. Folders are as the collection shows them, with a slash at the end. */
 typedef struct FlowSite {
         const char *instance, *hpc; /* HPC's name: at most 40 characters, never empty */
         const char *collection;     /* UUID */
-        const char *uploaded, *analysed,
-                *failed; /* as the collection shows them, with a slash at the end */
-        const char *status;
+        const char *uploaded;
+        const char *legs[FLOW_CHAIN_MAX]
+                        [_FOLDER_MAX]; /* the instance, and those that a success moves on to */
+        size_t n_legs;
 } FlowSite;
 
 typedef struct Flow {
@@ -100,6 +114,7 @@ void choice_text(
 void choice_present_text(FlowChoice c, const char *path, const char *value, const char *next);
 void choice_true(FlowChoice c, const char *path, const char *next);
 void choice_present_at_most(FlowChoice c, const char *path, double value, const char *next);
+void choice_at_most(FlowChoice c, const char *path, double value, const char *next);
 void choice_at_least(FlowChoice c, const char *path, double value, const char *next);
 
 /* ---- the parts of the story ---- */
@@ -109,6 +124,15 @@ void choice_at_least(FlowChoice c, const char *path, double value, const char *n
 #define STATE_WATCH_FIRST "StartWatching"
 #define STATE_RETURN_FIRST "PlanTheReturn"
 #define STATE_END_FAILED "EndWithTheReason"
+
+/*
+ * Expressions for what an entry of the status board says: the name that the folder has now, and the text without it. In an entry the first
+ * " - as " is followed by a new name. It begins with the old one; else it is not looked at.
+ */
+#define FLOW_AS "progress.text[len(progress.text.split(' - as ')[0]) + 6:]"
+#define FLOW_RENAMED FLOW_AS "[:len(plan.name)] == plan.name"
+#define FLOW_NAME FLOW_AS " if " FLOW_RENAMED " else plan.name"
+#define FLOW_SAID "progress.text.split(' - as ')[0] if " FLOW_RENAMED " else progress.text"
 
 void flow_upload(Flow *f);
 void flow_fetch(Flow *f); /* instead of flow_upload() */

@@ -25,24 +25,16 @@
 /* ---- what the last entry of the board says ---- */
 
 static void plan(Flow *f, const char *next) {
-        /* A new name begins with the old one; a reason that happens to hold " - as " is none. */
-        const char *renamed =
-                "(' - as ' in progress.text and progress.text.rpartition(' - as ')[2][:len(unit.name)] == unit.name)";
-        const char *name = flow_text(
-                f, "(progress.text.rpartition(' - as ')[2] if %s else unit.name)", renamed);
-        const char *said = flow_text(f,
-                "(progress.text.rpartition(' - as ')[0] if %s else progress.text)[%d:]", renamed,
-                DONE_CHARACTERS);
         const char *succeeded =
                 flow_text(f, "progress.text[:%d] == '" SUCCEEDED "'", SUCCEEDED_CHARACTERS);
 
         flow_eval(f, STATE_RETURN_FIRST, "Where the result is, and what became of the job.",
-                PAIRS({ "name.=", name },
+                PAIRS({ "name.=", FLOW_NAME },
                         { "path.=",
-                                flow_text(f, "(%s if %s else %s) + %s + '/'",
-                                        flow_quote(f, f->site.analysed), succeeded,
-                                        flow_quote(f, f->site.failed), name) },
-                        { "outcome.=", said }, { "succeeded.=", succeeded }),
+                                flow_text(f, "(plan.analysed if %s else plan.failed) + (%s) + '/'",
+                                        succeeded, FLOW_NAME) },
+                        { "outcome.=", flow_text(f, "(%s)[%d:]", FLOW_SAID, DONE_CHARACTERS) },
+                        { "succeeded.=", succeeded }),
                 "$.result", next);
 }
 

@@ -46,6 +46,7 @@ static const char *label(Flow *f, const char *what) {
 
 static void plan(Flow *f, const char *next) {
         const char *uploaded = flow_quote(f, f->site.uploaded);
+        const char *const *leg = f->site.legs[0];
         bool fetch = f->options->fetch;
 
         flow_eval(f, "PlanTheTrip",
@@ -55,8 +56,11 @@ static void plan(Flow *f, const char *next) {
                         { "sentinels.=",
                                 fetch ? NULL
                                       : flow_text(f, "%s + unit.name + '/sentinels'", uploaded) },
+                        { "name.$", "$.unit.name" },
                         { "status.=",
-                                flow_text(f, "%s + unit.name", flow_quote(f, f->site.status)) },
+                                flow_text(f, "%s + unit.name", flow_quote(f, leg[FOLDER_STATUS])) },
+                        { "analysed", leg[FOLDER_ANALYSED] }, { "failed", leg[FOLDER_FAILED] },
+                        { "leg.=", f->site.n_legs > 1 ? "1" : NULL },
                         { "upload_label.=", fetch ? NULL : label(f, "upload of") },
                         { "return_label.=", label(f, "return of") },
                         { "publish_label.=", label(f, "copy of") },

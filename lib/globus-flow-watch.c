@@ -16,6 +16,9 @@
 
 #include "globus-flow-build.h"
 
+/* What an instance's board says of a success that moved on to the next. */
+#define MOVED_ON "gone - moved on"
+
 /* So many looks one after the other that show nothing: with the usual pauses four days, the longest weekend without a system administrator. */
 #define SILENT_LOOKS 72
 /* Of a Unit of Work that is fetched: who asks for it knows that it has been there, so a name that nobody knows is a mistake. An hour and a half. */
@@ -130,6 +133,9 @@ static void choose(Flow *f) {
                 f, "ReadStatus", "What is to be done about what the status says.", "WaitForNews");
 
         choice_text(c, "$.progress.text", "StringMatches", "done - *", STATE_RETURN_FIRST);
+        if (f->site.n_legs > 1)
+                choice_text(
+                        c, "$.progress.text", "StringMatches", MOVED_ON "*", "WhereDidItMoveOn");
         choice_text(c, "$.progress.text", "StringMatches", "gone*", "TheResultIsGone");
         choice_at_least(c, "$.progress.silent", silent, "FlowCronIsSilent");
         choice_at_least(c, "$.progress.round", f->options->rounds, "WaitedTooLong");
@@ -141,6 +147,51 @@ static void choose(Flow *f) {
         for (size_t i = 0; i < ELEMENTSOF(waiting); i++)
                 flow_wait(f, waiting[i].state, waiting[i].comment, "$.progress.pause", 0,
                         "LookAtStatus");
+}
+
+/* ---- along a chain ---- */
+
+/* That folder of the next instance: which one that is, is known to the run. */
+static const char *next_folder(Flow *f, FlowFolder folder) {
+        const char *list = "";
+
+        for (size_t i = 1; i < f->site.n_legs; i++)
+                list = flow_text(f, "%s%s%s", list, i > 1 ? ", " : "",
+                        flow_quote(f, f->site.legs[i][folder]));
+        return flow_text(f, "[%s][plan.leg - 1]", list);
+}
+
+/* A success that moved on is looked for in the next instance, which has a status board of its own. */
+static void follow(Flow *f) {
+        FlowChoice c = flow_choice(f, "WhereDidItMoveOn",
+                "The next instance of the chain, unless this was the last.", "TheResultIsGone");
+
+        choice_at_most(c, "$.plan.leg", (double)f->site.n_legs - 1, "FollowTheChain");
+        flow_eval(f, "FollowTheChain", "One part of the work is done; the next has begun.",
+                PAIRS({ "name.=", FLOW_NAME },
+                        { "status.=",
+                                flow_text(
+                                        f, "%s + (%s)", next_folder(f, FOLDER_STATUS), FLOW_NAME) },
+                        { "analysed.=", next_folder(f, FOLDER_ANALYSED) },
+                        { "failed.=", next_folder(f, FOLDER_FAILED) }, { "leg.=", "plan.leg + 1" },
+                        { "return_label.$", "$.plan.return_label" },
+                        { "publish_label.$", "$.plan.publish_label" },
+                        { "delete_label.$", "$.plan.delete_label" }),
+                "$.plan", "ForgetTheStatus");
+        flow_eval(f, "ForgetTheStatus", "The next part's status is another folder.",
+                PAIRS({ "text", "" }, { "round.$", "$.progress.round" }, { "silent.=", "0" },
+                        { "pause.=", flow_text(f, "%u", flow_pause(f->options, 0)) }),
+                "$.progress", "MakeNextStatusFolder");
+        flow_action(f, "MakeNextStatusFolder",
+                &(FlowAction){ .comment = "FlowCron will say in it how the next part stands.",
+                        .url = PROVIDER_MKDIR,
+                        .on_cluster_only = true,
+                        .parameters = PAIRS({ "endpoint_id", f->site.collection },
+                                { "path.$", "$.plan.status" }),
+                        .result = "$.look",
+                        .on_error =
+                                "WaitForNews", /* perhaps it is there; if not, nothing will be heard */
+                        .next = "WaitForNews" });
 }
 
 /* ---- clear ends ---- */
@@ -179,5 +230,7 @@ void flow_watch(Flow *f) {
                 "$.progress", f->options->fetch ? "LookAtStatus" : "WaitForNews");
         look(f);
         choose(f);
+        if (f->site.n_legs > 1)
+                follow(f);
         ends(f);
 }

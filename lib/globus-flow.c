@@ -139,7 +139,7 @@ static int site_folder(
 
 /* At most HPC_CHARACTERS, without spaces at the ends and line breaks within. */
 static const char *site_name(Flow *f, const char *name) {
-        _cleanup_free_ char *text = text_printable(isempty(name) ? "the cluster" : name, 0);
+        _cleanup_free_ char *text = text_printable(name, 0);
         const char *from = text ?: "", *end;
 
         from += strspn(from, " ");
@@ -151,7 +151,51 @@ static const char *site_name(Flow *f, const char *name) {
         }
         while (end > from && end[-1] == ' ')
                 end--;
-        return flow_text(f, "%.*s", (int)(end - from), from);
+        return end > from ? flow_text(f, "%.*s", (int)(end - from), from) : "the cluster";
+}
+
+static int read_leg(Flow *f, const Config *c, Error *e) {
+        const char **leg = f->site.legs[f->site.n_legs++];
+        int r;
+
+        r = site_folder(f, c, "status", c->paths.status, &leg[FOLDER_STATUS], e);
+        if (r == 0)
+                r = site_folder(f, c, "analysed", c->paths.analysed, &leg[FOLDER_ANALYSED], e);
+        return r == 0 ? site_folder(f, c, "failed", c->paths.failed, &leg[FOLDER_FAILED], e) : r;
+}
+
+/* Whether a success of @from goes to @to, and a flow can follow it there. */
+static int check_link(const Config *from, const Config *to, Error *e) {
+        _cleanup_free_ char *uploaded = to->paths.uploaded[0] == '/'
+                ? strdup(to->paths.uploaded)
+                : xasprintf("%s/%s", to->base, to->paths.uploaded);
+
+        if (!uploaded)
+                return -ENOMEM;
+        if (!streq(from->chain.to, uploaded))
+                return error_set(e, UOW_E_INVALID,
+                        "instance %s does not move its successes on to instance %s: its chain.to is \"%s\", not %s",
+                        from->instance, to->instance, from->chain.to, uploaded);
+        if (!streq(from->globus.collection_id, to->globus.collection_id))
+                return error_set(e, UOW_E_INVALID,
+                        "instances %s and %s are on different collections; a flow can't follow from one to the other",
+                        from->instance, to->instance);
+        return 0;
+}
+
+static int read_chain(Flow *f, const Config *c, Error *e) {
+        const Config *from = c;
+        int r = 0;
+
+        for (const Config *const *to = f->options->chain; r == 0 && to && *to; from = *to++) {
+                if (f->site.n_legs == FLOW_CHAIN_MAX)
+                        return error_set(e, UOW_E_INVALID, "a chain has %d instances at most",
+                                FLOW_CHAIN_MAX);
+                r = check_link(from, *to, e);
+                if (r == 0)
+                        r = read_leg(f, *to, e);
+        }
+        return r;
 }
 
 static int read_site(Flow *f, const Config *c, Error *e) {
@@ -165,10 +209,8 @@ static int read_site(Flow *f, const Config *c, Error *e) {
         s->hpc = site_name(f, c->globus.hpc_name);
         r = site_folder(f, c, "uploaded", c->paths.uploaded, &s->uploaded, e);
         if (r == 0)
-                r = site_folder(f, c, "analysed", c->paths.analysed, &s->analysed, e);
-        if (r == 0)
-                r = site_folder(f, c, "failed", c->paths.failed, &s->failed, e);
-        return r == 0 ? site_folder(f, c, "status", c->paths.status, &s->status, e) : r;
+                r = read_leg(f, c, e);
+        return r == 0 ? read_chain(f, c, e) : r;
 }
 
 /* ---- the documents ---- */

@@ -35,7 +35,12 @@ typedef struct FlowOptions {
         usec_t first, longest; /* pauses between looks at the status, in whole seconds */
         double factor;         /* each pause is so many times the one before, at least 1 */
         unsigned rounds;       /* looks at most */
+        const Config *const *
+                chain; /* the instances that a success moves on to, in order, NULL-terminated; or NULL */
 } FlowOptions;
+
+/* The most instances in a chain. */
+#define FLOW_CHAIN_MAX 8
 
 /* The defaults; docs/globus.md has the reasoning. */
 #define FLOW_LONGEST (2 * USEC_PER_HOUR)

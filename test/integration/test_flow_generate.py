@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from support.flows import GROUP, HPC, INDEX, REPOSITORY, Site, flowcronctl
+from support.flows import GROUP, HPC, INDEX, REPOSITORY, Site, flowcronctl, make_folders
 from flowemu import Fail, Slow, Unable  # pylint: disable=wrong-import-order
 
 
@@ -82,6 +82,15 @@ def test_a_new_name_is_followed(site, entry, folder):
     assert (site.unit / "flowcron/report.txt").exists(), run.story()
     assert run.data["result"]["name"] == new
     assert " - as " not in run.data["result"]["outcome"]
+
+
+def test_a_name_that_looks_like_two(tmp_path):
+    site = Site(tmp_path, name="one - as two")
+    run = site.to_the_wait(site.start(site.generate(), site.input()))
+    new = site.on_cluster() + "-2"
+    site.finish("done - succeeded - as " + new, new_name=new)
+    finish_run(run)
+    assert run.status == "SUCCEEDED", run.story()
 
 
 def test_a_reason_that_looks_like_a_new_name(site):
@@ -363,6 +372,77 @@ def test_fetch_of_what_nobody_knows(site):
     assert run.error == "NoNews" and "cels-07" in run.cause
     with pytest.raises(Exception, match="does not match"):
         site.start(site.generate("--fetch"), site.input(name="../cells-07"))
+
+
+# ---- chains ----
+
+@pytest.fixture
+def chain(site):
+    """A second and a third instance; the third's path on the collection is another."""
+    bases = [site.base, site.root / "hpc/second", site.root / "hpc/third"]
+    for base in bases[1:]:
+        make_folders(base)
+    for n, base in enumerate(bases):
+        config = {"base": str(base), "globus": {"hpc_name": "Bask", "collection_id": HPC,
+                                                "collection_path": "/" + str(base.relative_to(site.root / "hpc"))}}
+        if n < 2:
+            config["chain"] = {"to": str(bases[n + 1] / "UploadedFiles")}
+        path = site.config if n == 0 else site.root / f"part{n}.yaml"
+        path.write_text(json.dumps(config))
+    return bases
+
+
+def move_on(site, name, bases, n, new_name=None):
+    """What FlowCron does with a success of instance n that moves on."""
+    folder = bases[n] / "UploadedFiles" / name
+    new_name = new_name or name
+    folder.rename(bases[n + 1] / "UploadedFiles" / new_name)
+    board, = (bases[n] / "Status" / name).iterdir() if any((bases[n] / "Status" / name).iterdir()) else (None,)
+    entry = "gone - moved on to the next instance" + (f" - as {new_name}" if new_name != name else "")
+    if board:
+        board.rename(board.parent / entry)
+    else:
+        (bases[n] / "Status" / name / entry).mkdir()
+
+
+def test_a_chain_is_followed_to_its_end(site, chain):
+    run = site.to_the_wait(site.start(site.generate("--then", f"{site.root}/part1.yaml,{site.root}/part2.yaml"), site.input()))
+    name = site.on_cluster()
+    new = name + "-20261121-072811"
+    move_on(site, name, chain, 0, new)
+    run.world.run(run, until=lambda: (chain[1] / "Status" / new).is_dir())
+    (chain[1] / "Status" / new / "running - since 12:03").mkdir()
+    run.world.run(run, until=lambda: run.at == "WaitWhileTheJobRuns")
+    move_on(site, new, chain, 1)
+    run.world.run(run, until=lambda: (chain[2] / "Status" / new).is_dir())
+    (chain[2] / "UploadedFiles" / new / "map").write_text("density")
+    (chain[2] / "UploadedFiles" / new).rename(chain[2] / "AnalysedFiles" / new)
+    (chain[2] / "Status" / new / "done - succeeded").mkdir()
+    finish_run(run)
+    assert run.status == "SUCCEEDED", run.story()
+    assert (site.unit / "map").read_text() == "density"
+
+
+def test_a_failure_along_a_chain(site, chain):
+    run = site.to_the_wait(site.start(site.generate("--then", f"{site.root}/part1.yaml,{site.root}/part2.yaml"), site.input()))
+    name = site.on_cluster()
+    move_on(site, name, chain, 0)
+    (chain[1] / "UploadedFiles" / name).rename(chain[1] / "FailedJobs" / name)
+    (chain[1] / "FailedJobs" / name / "report").write_text("")
+    (chain[1] / "Status" / name).mkdir()
+    (chain[1] / "Status" / name / "done - failed - out of memory").mkdir()
+    finish_run(run)
+    assert run.error == "JobDidNotSucceed" and "out of memory" in run.cause
+    assert (site.unit / "report").exists()
+
+
+def test_a_chain_that_is_none(site, chain):
+    def refused(*then):
+        return flowcronctl("--config", site.config, "flow", "generate", *then, cwd=site.root, code=1).stderr
+    assert "does not move its successes on" in refused("--then", f"{site.root}/part2.yaml")
+    assert "part9" in refused("--then", f"{site.root}/part9.yaml")
+    done = flowcronctl("--config", site.config, "flow", "generate", cwd=site.root)
+    assert "does not follow it there" in done.stderr
 
 
 # ---- whatever the names ----

@@ -28,6 +28,11 @@ def flowcronctl(*args, cwd="/", env=None, code=0):
     return done
 
 
+def make_folders(base):
+    for folder in ("UploadedFiles", "AnalysedFiles", "FailedJobs", "Status"):
+        (base / folder).mkdir(parents=True)
+
+
 class Site:
     """A cluster's collection with an instance's folders, and a lab's with a Unit of Work."""
 
@@ -35,8 +40,7 @@ class Site:
         self.root, self.name = root, name
         self.base = root / "hpc" / path.strip("/")
         self.lab, self.repository = root / "lab", root / "repository"
-        for folder in ("UploadedFiles", "AnalysedFiles", "FailedJobs", "Status"):
-            (self.base / folder).mkdir(parents=True)
+        make_folders(self.base)
         self.unit = self.lab / "me" / name
         for folder in ("data", "scripts"):
             (self.unit / folder).mkdir(parents=True)
