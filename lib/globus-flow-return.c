@@ -183,7 +183,7 @@ static cJSON *index_entry(Flow *f) {
                 : "";
 
         content = flow_object(f,
-                PAIRS({ "name.$", "$.result.name" }, { "run_id.$", "$._context.run_id" },
+                PAIRS({ "name.$", "$.result.name" }, { "run_id.=", "_context.run_id" },
                         { "outcome.$", "$.result.outcome" }, { "instance", f->site.instance },
                         { "hpc", f->site.hpc }, { "title.=", "getattr('input.title', unit.title)" },
                         { "keywords.=", "getattr('input.keywords', [])" },
