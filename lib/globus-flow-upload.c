@@ -247,11 +247,12 @@ static void upload(Flow *f, const char *next) {
 }
 
 const char *flow_transfer_reason(Flow *f, const char *result) {
+        const char *details = flow_text(f, "getattr('%s.details.nice_status_details', '')", result);
+        const char *status = flow_text(f, "getattr('%s.details.nice_status', '')", result);
+
         /* In this order: $.problem may be of an earlier action, but an action that could not be done has no answer of its own. */
-        return flow_text(f,
-                "str(getattr('%s.details.nice_status_details', '') or getattr('%s.details.nice_status', '') or "
-                "getattr('problem.Cause', %s))",
-                result, result, flow_quote(f, "nothing"));
+        return flow_text(f, "str(%s if %s else %s if %s else getattr('problem.Cause', %s))",
+                details, details, status, status, flow_quote(f, "nothing"));
 }
 
 /* After a terabyte it would be a pity to give up for a moment's trouble, so it is tried twice. */
