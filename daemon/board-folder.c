@@ -118,21 +118,30 @@ static int put_entry(int board, const char *ours, const char *entry) {
  * to rename. An empty folder of ours takes its place, open to all that it was open to.
  */
 static int replace_board(int status, const char *name) {
-        struct stat st;
-        int r = 0;
+        _cleanup_close_ int new = -1;
+        struct stat st, ours;
 
         if (fstatat(status, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return -errno;
         if (!S_ISDIR(st.st_mode) || st.st_uid == geteuid())
                 return -EACCES;
-        if (mkdirat(status, BOARD_FOLDER_NEW, 0700) < 0 && errno != EEXIST)
+        remove_stray(status, BOARD_FOLDER_NEW);
+        if (mkdirat(status, BOARD_FOLDER_NEW, 0700) < 0)
                 return -errno;
-        if (fchmodat(status, BOARD_FOLDER_NEW, (st.st_mode & 07777) | 0770, 0) < 0 ||
+        /* Whoever may write in Status/ may have put something else there meanwhile. */
+        new = dir_open_at(status, BOARD_FOLDER_NEW);
+        if (new < 0)
+                return new;
+        if (fstat(new, &ours) < 0 || ours.st_uid != geteuid())
+                return -EACCES;
+        if (fchmod(new, (st.st_mode & 02777) | 0770) < 0 ||
                 renameat(status, BOARD_FOLDER_NEW, status, name) < 0) {
-                r = errno == ENOTEMPTY || errno == EEXIST ? -EACCES : -errno;
+                int r = -errno;
+
                 (void)unlinkat(status, BOARD_FOLDER_NEW, AT_REMOVEDIR);
+                return r == -ENOTEMPTY || r == -EEXIST ? -EACCES : r;
         }
-        return r;
+        return 0;
 }
 
 static int show_entry(int status, const char *name, const char *entry) {

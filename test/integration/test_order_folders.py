@@ -5,6 +5,8 @@ import os
 import subprocess
 import time
 
+import pytest
+
 from support.common import TOOLS, wait_until
 from support.instance import listing
 from support.jobs import wait_job
@@ -169,15 +171,21 @@ def test_present_at_start_and_in_passes(instance):
     assert wait_until(lambda: fc.show("b")["attempt"] == 2, "the second attempt")
 
 
-def test_a_thousand(instance, standin):
+@pytest.mark.parametrize("once", [False, True], ids=["daemon", "once"])
+def test_a_thousand(instance, standin, once):
     standin.set(mode="norun", autocomplete_ms=0, autocomplete_state="FAILED")
     fc = instance(backend=standin, config={"scheduler": {"max_queued": 1}})
     fc.make_folders()
     fc.upload("u")
     fc.start()
     fc.wait_finished("u", "failed")
+    if once:
+        fc.stop()
     for i in range(1000):
         order(fc, f"retry nobody{i}" if i else "retry u")
+    if once:
+        assert fc.once() == 0
+        assert not [a for a in orders(fc) if a.startswith("retry")]
     wait_until(lambda: all(a.startswith(("done", "refused")) for a in orders(fc)),
                lambda: len([a for a in orders(fc) if a.startswith("retry")]))
     assert len(orders(fc)) == 1000 and "done - retry u" in orders(fc)

@@ -135,6 +135,45 @@ static void test_links_are_no_boards(void **state) {
         instance_free(i);
 }
 
+/* With a mapped collection a board belongs to whoever made it. */
+static void test_of_another_owner(void **state) {
+        Instance *i = instance_new(NULL);
+
+        (void)state;
+        if (geteuid() != 0) {
+                instance_free(i);
+                skip();
+        }
+        put_folder(status_dir(i), "u");
+        put_folder(status_dir(i), "full");
+        put_file(status_dir(i), "full/notes", "mine");
+        put_file(status_dir(i), "victim", "");
+        for (int k = 0; k < 2; k++) {
+                const char *board = k ? "full" : "u";
+
+                assert_int_equal(fchmodat(status_dir(i), board, 0705, 0), 0);
+                assert_int_equal(fchownat(status_dir(i), board, 1, 1, 0), 0);
+        }
+        /* In the way: what a crash left, or what would have us open up something else. */
+        assert_int_equal(symlinkat("victim", status_dir(i), BOARD_FOLDER_NEW), 0);
+        assert_int_equal(fchmodat(status_dir(i), "victim", 0600, 0), 0);
+        assert_int_equal(fchmod(status_dir(i), 0777), 0);
+        assert_int_equal(chmod(i->base, 0755), 0);
+        assert_int_equal(fchown(status_dir(i), 2, 2), 0);
+        assert_int_equal(setegid(2), 0);
+        assert_int_equal(seteuid(2), 0);
+        assert_int_equal(board_folder_show(status_dir(i), "u", "waiting"), 0);
+        assert_int_equal(board_folder_show(status_dir(i), "full", "waiting"), -EACCES);
+        assert_int_equal(seteuid(0), 0);
+        assert_int_equal(setegid(0), 0);
+        expect(i, "waiting");
+        assert_int_equal(mode_at(status_dir(i), "u"), 0775);
+        assert_int_equal(mode_at(status_dir(i), "victim"), 0600);
+        assert_true(is_there(status_dir(i), "full/notes"));
+        assert_false(is_there(status_dir(i), BOARD_FOLDER_NEW));
+        instance_free(i);
+}
+
 static void test_clear_and_remove(void **state) {
         Instance *i = instance_new(NULL);
 
@@ -165,6 +204,7 @@ int main(void) {
                 cmocka_unit_test(test_the_name_is_taken),
                 cmocka_unit_test(test_many),
                 cmocka_unit_test(test_links_are_no_boards),
+                cmocka_unit_test(test_of_another_owner),
                 cmocka_unit_test(test_clear_and_remove),
         };
 
