@@ -41,14 +41,14 @@ static bool child_keeps(int fd) {
                 S_ISREG(st.st_mode);
 }
 
-static void child_descriptors(int answer) {
+static void child_descriptors(int answer, int hand) {
         _cleanup_closedir_ DIR *d = opendir("/proc/self/fd");
         struct dirent *de;
 
         while (d && (de = readdir(d))) {
                 int fd = atoi(de->d_name); /* "." and ".." become 0 */
 
-                if (fd != answer && fd != dirfd(d) && !child_keeps(fd))
+                if (fd != answer && fd != hand && fd != dirfd(d) && !child_keeps(fd))
                         close(fd);
         }
 }
@@ -78,20 +78,27 @@ static int do_job(const Job *j, int fd) {
 
 typedef struct Task {
         const JobQueue *jobs;
-        int fd;
+        int fd, hand;
 } Task;
+
+static bool may_begin_another(const Task *t, usec_t began) {
+        char token;
+
+        return t->hand >= 0 && clock_boottime() - began <= LONG_ENOUGH &&
+                read(t->hand, &token, 1) == 1;
+}
 
 static void *do_jobs(void *arg) {
         const Task *t = arg;
         usec_t began = clock_boottime();
         const Job *j;
 
-        STAILQ_FOREACH(j, t->jobs, entry) {
+        TAILQ_FOREACH(j, t->jobs, entry) {
+                if (j != TAILQ_FIRST(t->jobs) && !may_begin_another(t, began))
+                        break;
                 /* _exit: the daemon's atexit handlers and half-filled stdio buffers are not ours. */
                 if (do_job(j, t->fd) < 0)
                         _exit(EXIT_FAILURE);
-                if (clock_boottime() - began > LONG_ENOUGH)
-                        break;
         }
         _exit(EXIT_SUCCESS);
 }
@@ -110,14 +117,14 @@ static _Noreturn void do_jobs_apart(Task *t) {
         _exit(EXIT_FAILURE);
 }
 
-_Noreturn void worker_child(const JobQueue *jobs, WorkerLane lane, pid_t parent, int fd) {
-        Task task = { jobs, fd };
+_Noreturn void worker_child(const JobQueue *jobs, WorkerLane lane, pid_t parent, int fd, int hand) {
+        Task task = { jobs, fd, hand };
 
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent)
                 _exit(EXIT_FAILURE);
         child_signals();
-        child_descriptors(fd);
+        child_descriptors(fd, hand);
         if (lane == LANE_BULK)
                 (void)setpriority(PRIO_PROCESS, 0, BULK_NICE);
         do_jobs_apart(&task);

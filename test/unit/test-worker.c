@@ -22,6 +22,7 @@ typedef struct Shared {
         int running, most, started;
         int order[32];
         int release; /* children wait until this is set */
+        int others_done;
 } Shared;
 
 #define SEEN_MAX 64
@@ -461,6 +462,35 @@ static void test_slow_work_is_not_shared(void **state) {
         assert_int_equal(count_children(f), 16);
 }
 
+/* Waits until everything else is done. */
+static int work_last(void *arg, cJSON *result, Error *e) {
+        Shared *shared = arg;
+
+        while (!__atomic_load_n(&shared->others_done, __ATOMIC_SEQ_CST))
+                usleep(1000);
+        return work_answer(NULL, result, e);
+}
+
+/* What was given to a child that does not come to it is done by another. */
+static void test_taken_back_from_slow(void **state) {
+        Fixture *f = *state;
+        Turn turns[4];
+        pid_t seen;
+
+        block(f, turns);
+        for (int i = 0; i < 32; i++)
+                assert_int_equal(worker_run(f->pool, LANE_STAGE, i ? work_name : work_last,
+                                         i ? (void *)&seen : f->shared, NULL, on_done, f),
+                        0);
+        f->shared->release = 1;
+        run_until(f, 35);
+        assert_int_equal(worker_busy(f->pool, LANE_STAGE), 1);
+        f->shared->others_done = 1;
+        run_until(f, 36);
+        assert_int_equal(f->r, 7);
+        assert_int_equal(f->failed, 0);
+}
+
 /* Of a share only what was under way goes down with its child; what was not begun is done by another. */
 static void test_death_in_a_share(void **state) {
         Fixture *f = *state;
@@ -533,6 +563,7 @@ int main(void) {
                 T(test_memory_is_apart),
                 T(test_shares),
                 T(test_slow_work_is_not_shared),
+                T(test_taken_back_from_slow),
                 T(test_death_in_a_share),
                 T(test_silence_in_a_share),
                 T(test_free_with_share),
