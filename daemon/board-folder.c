@@ -173,36 +173,29 @@ int board_folder_show(int status, const char *name, const char *entry) {
         return r < 0 ? r : show_entry(status, name, entry);
 }
 
-static int clear(int board, const char *word, bool *ret_any) {
+#define ARRIVING "arriving"
+
+int board_folder_clear_arriving(int status, const char *name) {
         _cleanup_(look_done) Look l = {};
-        int r = look(board, "", &l);
-
-        if (r < 0)
-                return r;
-        if (l.ours && startswith(l.ours, word))
-                remove_stray(board, l.ours);
-        *ret_any = l.any;
-        return 0;
-}
-
-int board_folder_clear(int status, const char *name, const char *word) {
         _cleanup_close_ int board = dir_open_at(status, name);
-        bool any;
+        int r = board < 0 ? board : look(board, "", &l);
 
-        return board < 0 ? board : clear(board, word, &any);
+        if (r >= 0 && l.ours && startswith(l.ours, ARRIVING))
+                remove_stray(board, l.ours);
+        return r;
 }
 
 int board_folder_remove(int status, const char *name) {
+        _cleanup_(look_done) Look l = {};
         _cleanup_close_ int board = dir_open_at(status, name);
-        bool any = false;
-        int r;
+        int r = board < 0 ? board : look(board, "", &l);
 
-        if (board < 0)
-                return board;
-        r = clear(board, "", &any);
-        if (r < 0 || !any)
+        if (r < 0)
                 return r;
-        CRASH_POINT("board-before-remove");
+        if (l.ours)
+                remove_stray(board, l.ours);
+        if (!l.any || (l.ours && startswith(l.ours, ARRIVING)))
+                return 0;
         if (unlinkat(status, name, AT_REMOVEDIR) < 0 && errno != ENOTEMPTY && errno != EEXIST)
                 return -errno;
         return 0;

@@ -18,11 +18,12 @@
  */
 int board_folder_show(int status, const char *name, const char *entry);
 
-/** board_folder_clear() - remove an entry of FlowCron's that begins with @word; the board stays. 0 or -errno. */
-int board_folder_clear(int status, const char *name, const char *word);
+/** board_folder_clear_arriving() - remove an entry that says "arriving"; the board stays. 0 or -errno. */
+int board_folder_clear_arriving(int status, const char *name);
 
 /**
- * board_folder_remove() - remove board @name, if it shows something
- * An empty one was just made for the next of that name, and one that holds data is left with them. 0 or -errno.
+ * board_folder_remove() - remove board @name of what was purged
+ * An empty one was just made for the next of that name; one that says "arriving" was about that, too, and is emptied; one that holds data is
+ * left with them. 0 or -errno.
  */
 int board_folder_remove(int status, const char *name);

@@ -174,7 +174,7 @@ static void show_nothing(Board *b, Slot *s) {
         if (s->had)
                 say_trouble(s, board_folder_remove(status, s->name));
         else if (s->doubted || (s->shown && startswith(s->shown, "arriving")))
-                say_trouble(s, board_folder_clear(status, s->name, "arriving"));
+                say_trouble(s, board_folder_clear_arriving(status, s->name));
         s->doubted = false;
         (void)strdup_to(&s->shown, NULL);
 }

@@ -12,6 +12,7 @@
 typedef struct Order {
         Carried *carried;
         char *name, *answer;
+        bool durable;
         TAILQ_ENTRY(Order) entry;
 } Order;
 
@@ -57,13 +58,29 @@ Carried *carried_free(Carried *c) {
         return NULL;
 }
 
+static void close_order(Order *o) {
+        if (o->carried->func(o->name, o->answer, o->carried->userdata) == 0)
+                drop(o);
+}
+
 static void on_durable(int r, void *userdata) {
         Order *o = userdata;
 
-        /* Not durable: it stays, and is found by the next look. */
-        if (r == 0)
-                o->carried->func(o->name, o->answer, o->carried->userdata);
-        drop(o);
+        o->durable = r == 0;
+        if (o->durable)
+                close_order(o);
+        else
+                drop(o); /* the next look finds it */
+}
+
+void carried_close(Carried *c) {
+        Order *o, *next;
+
+        for (o = TAILQ_FIRST(&c->orders); o; o = next) {
+                next = TAILQ_NEXT(o, entry);
+                if (o->durable)
+                        close_order(o);
+        }
 }
 
 int carried_add(Carried *c, const char *name, const char *answer) {

@@ -56,12 +56,13 @@ static int order_by_folder(const char *order, const char *what, Error *e, void *
         return r;
 }
 
-static void close_request(const char *file, const char *answer _unused_, void *userdata) {
+static int close_request(const char *file, const char *answer _unused_, void *userdata) {
         Manager *m = userdata;
         int r = requests_remove(m->layout->fd[PLACE_REQUESTS], file);
 
         if (r < 0)
                 log_warning("Request %s could not be closed: %s", file, strerror(-r));
+        return r;
 }
 
 int manager_orders_new(Manager *m) {
@@ -140,6 +141,7 @@ void manager_requests(Manager *m) {
 
         if (machine_trouble(m->machine))
                 return; /* no order can be noted now */
+        carried_close(m->requests);
         r = requests_read(m->layout->fd[PLACE_REQUESTS], &requests, &bad, &e);
         if (r < 0) {
                 log_warning("Orders left on disk can't be read: %s", e.text);

@@ -52,8 +52,8 @@ struct Orders {
         Carried *carried;
         sd_event_source *look;
         bool more, unsynced;
-        usec_t tidied; /* CLOCK_BOOTTIME; 0: not yet */
-        int trouble;   /* the last that was said */
+        usec_t tidied;               /* CLOCK_BOOTTIME; 0: not yet */
+        int trouble, answer_trouble; /* the last that were said */
 };
 
 static void listing_done(Listing *l) {
@@ -117,22 +117,25 @@ static void sync_answers(Orders *o) {
         o->unsynced = false;
 }
 
-static void answer(const char *name, const char *refused, void *userdata) {
+static int answer(const char *name, const char *refused, void *userdata) {
         Orders *o = userdata;
-        int r;
+        int r = rename_to_answer(o->layout->fd[PLACE_ORDERS], name, refused);
 
-        CRASH_POINT("order-folder-before-answer");
-        r = rename_to_answer(o->layout->fd[PLACE_ORDERS], name, refused);
-        CRASH_POINT("order-folder-before-folder-sync");
-        o->unsynced = true;
-        look_later(o);
-        if (r < 0 && r != -ENOENT && r != o->trouble) {
+        if (r == -ENOENT)
+                return 0; /* whoever made it took it away */
+        if (r < 0 && r != o->answer_trouble) {
                 _cleanup_free_ char *shown = text_printable(name, 0);
 
-                log_warning("The folder of the order \"%s\" can't be renamed: %s", shown ?: "",
-                        strerror(-r));
-                o->trouble = r;
+                log_warning(
+                        "The order \"%s\" in Orders/ was seen to, but its folder can't be renamed: %s; tried again.",
+                        shown ?: "", strerror(-r));
         }
+        o->answer_trouble = r;
+        if (r == 0) {
+                o->unsynced = true;
+                look_later(o);
+        }
+        return r;
 }
 
 /* ---- carrying out ---- */
@@ -148,7 +151,7 @@ static void refuse_unknown(Orders *o, const char *name) {
         if (dir_is_empty(o->layout->fd[PLACE_ORDERS], name) != 1)
                 return;
         log_refusal(name, HOW_TO);
-        answer(name, HOW_TO, o);
+        (void)answer(name, HOW_TO, o);
 }
 
 static int carry_out(Orders *o, const char *name) {
@@ -231,6 +234,7 @@ void orders_look(Orders *o) {
         o->more = false;
         if (machine_trouble(o->machine) || !o->events.may_act(o->events.userdata))
                 return; /* no order can be noted now */
+        carried_close(o->carried);
         r = list(o, tidy, &asked);
         say_trouble(o, r);
         if (tidy)

@@ -6,7 +6,7 @@
  *
  * An order is carried out in the order of their making, and its folder renamed to the answer once the effect is durable; a crash
  * before that has it carried out once more, as with every order left on disk. Only real folders count; who may make one there may
- * order. An answer goes a day after it was given, by the change time of its folder, which the rename sets and nobody can set back;
+ * order. One whose folder can't be renamed is not carried out again while the daemon runs. An answer goes a day after it was given, by the change time of its folder, which the rename sets and nobody can set back;
  * a clock that jumps by more than a day makes answers go early, and nothing else.
  */
 

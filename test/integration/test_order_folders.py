@@ -134,6 +134,30 @@ def test_twice(instance, standin):
     assert fc.show("u")["attempt"] == 3
 
 
+def test_an_answer_that_can_not_be_given_is_no_second_order(instance, standin):
+    """Every name for the answer is taken: the order stays, and is not carried out again."""
+    standin.set(mode="norun", autocomplete_ms=0, autocomplete_state="FAILED")
+    fc = instance(backend=standin)
+    fc.make_folders()
+    taken = ["done - retry u"] + [f"done - retry u ({n})" for n in range(2, 10)]
+    for name in taken:
+        (fc.orders / name).mkdir()
+        (fc.orders / name / "notes").write_text("mine")
+    fc.start()
+    fc.upload("u")
+    fc.wait_finished("u", "failed")
+    order(fc, "retry u")
+    wait_until(lambda: fc.show("u")["attempt"] == 2 and fc.show("u")["state"] == "finished",
+               lambda: fc.show("u"))
+    wait_until(lambda: "can't be renamed" in fc.log_text(), "somebody to be told")
+    order(fc, "retry nobody")
+    answer(fc, "retry nobody")  # so it has looked again
+    assert fc.show("u")["attempt"] == 2 and "retry u" in orders(fc)
+    os.rename(fc.orders / "done - retry u", fc.root / "done")
+    wait_until(lambda: "retry u" not in orders(fc), lambda: orders(fc))
+    assert fc.show("u")["attempt"] == 2
+
+
 def test_hostile_names(instance):
     fc = instance().start()
     long = "n" * 248

@@ -182,9 +182,13 @@ static void test_clear_and_remove(void **state) {
         assert_int_equal(board_folder_remove(status_dir(i), "u"), 0);
         assert_true(is_there(status_dir(i), "u")); /* just made, for the next of that name */
         assert_int_equal(board_folder_show(status_dir(i), "u", "arriving"), 0);
-        assert_int_equal(board_folder_clear(status_dir(i), "u", "running"), 0);
-        expect(i, "arriving");
-        assert_int_equal(board_folder_clear(status_dir(i), "u", "arriving"), 0);
+        assert_int_equal(board_folder_remove(status_dir(i), "u"), 0);
+        expect(i, ""); /* that was about the next of that name, too */
+        assert_int_equal(board_folder_show(status_dir(i), "u", "running"), 0);
+        assert_int_equal(board_folder_clear_arriving(status_dir(i), "u"), 0);
+        expect(i, "running");
+        assert_int_equal(board_folder_show(status_dir(i), "u", "arriving"), 0);
+        assert_int_equal(board_folder_clear_arriving(status_dir(i), "u"), 0);
         expect(i, "");
         assert_int_equal(board_folder_show(status_dir(i), "u", "gone - being removed"), 0);
         assert_int_equal(board_folder_remove(status_dir(i), "u"), 0);
