@@ -5,6 +5,7 @@
 #include "setup.h"
 
 #include <limits.h>
+#include <pwd.h>
 #include <string.h>
 
 #include "access.h"
@@ -46,7 +47,9 @@ static void setup_done(Setup *s) {
                 free(s->answers[q]);
         free(s->config_path);
         free(s->home);
+        free(s->login_home);
         free(s->flowcrond);
+        free(s->flowcronctl);
         config_free(s->today);
         config_free(s->config);
         site_done(&s->site);
@@ -61,34 +64,39 @@ static void setup_done(Setup *s) {
 
 /* ---- where we are ---- */
 
-/* Beside flowcronctl, else in the PATH. */
-static int find_flowcrond(char **ret, Error *e) {
+/* flowcrond is beside flowcronctl, else in the PATH. */
+static int find_programs(Setup *s, Error *e) {
         char self[PATH_MAX];
         ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
         char *slash;
 
-        if (n > 0) {
-                self[n] = 0;
-                slash = strrchr(self, '/');
-                *slash = 0;
-                *ret = xasprintf("%s/flowcrond", self);
-                if (*ret && access(*ret, X_OK) == 0)
-                        return 0;
-                free(TAKE_PTR(*ret));
-        }
-        if (environment_find_program(environ, "flowcrond", ret) == 0)
+        if (n < 0)
+                return error_set(e, -errno, "Where flowcronctl lies can't be told: %m");
+        self[n] = 0;
+        slash = strrchr(self, '/');
+        s->flowcronctl = strdup(self);
+        s->flowcrond = xasprintf("%.*s/flowcrond", (int)(slash - self), self);
+        if (!s->flowcronctl || !s->flowcrond)
+                return -ENOMEM;
+        if (access(s->flowcrond, X_OK) == 0)
+                return 0;
+        free(TAKE_PTR(s->flowcrond));
+        if (environment_find_program(environ, "flowcrond", &s->flowcrond) == 0)
                 return 0;
         return error_set(e, -ENOENT, "flowcrond is neither beside flowcronctl nor in the PATH");
 }
 
-static int find_home(char **ret) {
+static int find_home(Setup *s) {
+        const struct passwd *pw = getpwuid(getuid());
         LoginUser user = {};
         int r = login_user_get(&user);
 
-        if (r == 0)
-                *ret = strdup(isempty(user.home) ? "/" : user.home);
+        if (r == 0) {
+                s->home = strdup(isempty(user.home) ? "/" : user.home);
+                s->login_home = strdup(pw && pw->pw_dir ? pw->pw_dir : s->home ?: "/");
+        }
         login_user_done(&user);
-        return r < 0 || !*ret ? -ENOMEM : 0;
+        return r < 0 || !s->home || !s->login_home ? -ENOMEM : 0;
 }
 
 static char *absolute_path(const char *path) {
@@ -99,9 +107,10 @@ static char *absolute_path(const char *path) {
         return cwd ? xasprintf("%s/%s", cwd, path) : NULL;
 }
 
-/* Cron and systemd look for the configuration below ~/.config, whatever $XDG_CONFIG_HOME is here. */
+/* Cron and systemd look for it below the login's ~/.config, whatever $HOME and $XDG_CONFIG_HOME are here. */
 static int find_config(Setup *s, Error *e) {
-        _cleanup_free_ char *usual = xasprintf("%s/.config/flowcron/%s.yaml", s->home, s->instance);
+        _cleanup_free_ char *usual =
+                xasprintf("%s/.config/flowcron/%s.yaml", s->login_home, s->instance);
 
         s->config_path = s->cli->config_path ? absolute_path(s->cli->config_path)
                                              : config_default_path(s->instance);
@@ -144,13 +153,13 @@ static int begin(Setup *s, Error *e) {
         s->done = cJSON_CreateArray();
         s->warnings = cJSON_CreateArray();
         s->service = cJSON_CreateObject();
-        r = s->done && s->warnings && s->service ? find_home(&s->home) : -ENOMEM;
+        r = s->done && s->warnings && s->service ? find_home(s) : -ENOMEM;
         if (r == 0)
                 r = find_config(s, e);
         if (r == 0)
                 r = load_today(s, e);
         if (r == 0 && !s->remove)
-                r = find_flowcrond(&s->flowcrond, e);
+                r = find_programs(s, e);
         return r;
 }
 

@@ -39,6 +39,10 @@
 
 /* ---- its line in the crontab ---- */
 
+static bool runs(const Setup *s, const char *command, const char *base) {
+        return legacy_runs(command, base, s->login_home) || legacy_runs(command, base, s->home);
+}
+
 static int find_lines(const Setup *s, const char *text, char ***ret) {
         _cleanup_free_ char *real = realpath(s->config->base, NULL);
         _cleanup_(strv_freep) char **lines = NULL;
@@ -48,8 +52,7 @@ static int find_lines(const Setup *s, const char *text, char ***ret) {
                 const char *command = crontab_command(*line);
 
                 if (command &&
-                        (legacy_runs(command, s->config->base, s->home) ||
-                                (real && legacy_runs(command, real, s->home))))
+                        (runs(s, command, s->config->base) || (real && runs(s, command, real))))
                         r = strv_add(ret, *line);
         }
         return r < 0 ? r : 0;

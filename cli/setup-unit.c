@@ -155,7 +155,7 @@ static int wait_for_manager(Error *e) {
 static char *unit_path(const Setup *s) {
         _cleanup_free_ char *name = unit_name(s);
 
-        return name ? xasprintf("%s/.config/systemd/user/%s", s->home, name) : NULL;
+        return name ? xasprintf("%s/.config/systemd/user/%s", s->login_home, name) : NULL;
 }
 
 /* What systemd would read as more than a character. */
@@ -197,14 +197,16 @@ static int replace_all(char **text, const char *what, const char *with) {
 
 static char *unit_text(const Setup *s) {
         _cleanup_free_ char *text = xasprintf(UNIT_MARK "%s", unit_template);
-        _cleanup_free_ char *program = unit_quote(s->flowcrond), *file = unit_quote(s->config_path);
+        _cleanup_free_ char *program = unit_quote(s->flowcrond), *file = unit_quote(s->config_path),
+                            *ctl = unit_quote(s->flowcronctl);
         _cleanup_free_ char *choice = s->elsewhere && file
                 ? xasprintf("--config %s", file)
                 : xasprintf("--instance %s", s->instance);
 
-        if (!text || !program || !file || !choice ||
+        if (!text || !program || !ctl || !file || !choice ||
                 replace_all(&text, "--instance @INSTANCE_WORD@", choice) < 0 ||
                 replace_all(&text, "@INSTANCE_WORD@", s->instance) < 0 ||
+                replace_all(&text, "\"@FLOWCRONCTL@\"", ctl) < 0 ||
                 replace_all(&text, "\"@FLOWCROND@\"", program) < 0)
                 return NULL;
         return TAKE_PTR(text);
@@ -253,6 +255,7 @@ static bool is_active(const char *name) {
 /* A reload takes most changes; what it can't take, and another program, need a new start. */
 static int start_unit(Setup *s, const char *name, Error *e) {
         const char *verb = "start";
+        Error why = {};
 
         if (s->no_start)
                 return 0;
@@ -262,10 +265,10 @@ static int start_unit(Setup *s, const char *name, Error *e) {
                 else
                         verb = "restart";
         }
-        if (SYSTEMCTL(START_TIMEOUT, NULL, e, verb, (char *)name, NULL) != 0)
+        if (SYSTEMCTL(START_TIMEOUT, NULL, &why, verb, (char *)name, NULL) != 0)
                 return error_set(e, -EIO,
-                        "%s does not start; see: systemctl --user status %s, and journalctl --user -u %s",
-                        name, name, name);
+                        "%s of %s failed (%s); see: journalctl --user -u %s, and run setup again",
+                        verb, name, why.text, name);
         return 0;
 }
 

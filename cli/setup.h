@@ -59,7 +59,9 @@ typedef struct Setup {
         char instance[80];
         char *config_path;
         bool elsewhere; /* the configuration is not where programs look for it by the instance's name */
-        char *home, *flowcrond;
+        char *home;       /* as this person's programs have it: $HOME */
+        char *login_home; /* as cron and systemd have it: of the user database */
+        char *flowcrond, *flowcronctl;
         Config *today;  /* as it was found, or NULL */
         Config *config; /* as it is to be */
         char *answers[_ASK_MAX];

@@ -10,7 +10,7 @@ import pytest
 
 from support.common import SOURCE, program
 from support.home import Home
-from support.person import Person
+from support.installer import Person
 from support.units import make_uow
 
 BASH = SOURCE / "contrib/completions/flowcronctl.bash"

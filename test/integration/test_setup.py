@@ -11,7 +11,7 @@ import yaml
 
 from support.common import program
 from support.home import Home
-from support.person import Person, dumps
+from support.installer import Person, dumps
 from support.units import make_uow
 
 OTHERS = "MAILTO=me\n# mine, do not touch\n*/7 * * * * ./mine.sh '50\\%'\n@daily x"
