@@ -9,7 +9,7 @@ import stat
 import pytest
 
 from support.flows import GROUP, HPC, LAB
-from support.person import Person
+from support.globus_person import Person
 from service import CONFIDENTIAL, NATIVE, SECRET, Service  # pylint: disable=wrong-import-order
 
 SOMEBODY = "66666666-6666-4666-8666-666666666666"

@@ -10,7 +10,7 @@ import pytest
 
 from support.common import SOURCE, program
 from support.flows import LAB
-from support.person import Person
+from support.globus_person import Person
 from service import Service  # pylint: disable=wrong-import-order
 
 TRIGGER = SOURCE / "contrib/trigger"

@@ -1,55 +1,168 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Somebody who uses `flowcronctl flow` with the stand-in for Globus Auth and Flows."""
+"""A person who sets FlowCron up, from a prompt or by typing at a terminal; and what stands in for a site's
+cron and scrontab."""
 
 import json
 import os
+import pty
+import re
+import select
 import subprocess
+import time
 
-from .common import program
-from .flows import Site
-from service import CONFIDENTIAL, NATIVE, SECRET  # pylint: disable=wrong-import-order
+from .common import DEADLINE, as_user, program
+from .instance import Answer, assert_no_report
+
+# A crontab(1), and the parts of scrontab(1) that its manual tells of: `-l` prints, a file replaces. Lines are
+# comments, blank, variables or entries; options are for the single entry that follows them.
+TABLE = r"""#!/bin/bash
+table=@TABLE@
+if [[ $1 == -l ]]; then
+    [[ -s $table ]] || { echo "no crontab for ${USER:-me}" >&@FD@; exit 1; }
+    exec cat "$table"
+fi
+[[ -e $table.broken ]] && { echo "@NAME@: cannot write" >&2; exit 1; }
+text=$(cat "$1" && echo .) || exit 1
+[[ @NAME@ == scrontab ]] && options='' && while IFS= read -r line; do
+    case $line in
+    '#SCRON --'[a-z]*) options=yes ;;
+    '#SCRON'*) echo "invalid option: $line" >&2; exit 1 ;;
+    '#'* | '' | [A-Z]*=*) ;;
+    *)
+        [[ $line =~ ^[0-9*/,-]+\ [0-9*/,-]+\ [0-9*/,-]+\ [0-9*/,-]+\ [0-9*/,-]+\ [^\ ] ]] ||
+            { echo "invalid entry: $line" >&2; exit 1; }
+        options=''
+        ;;
+    esac
+done <<<"${text%.}"
+[[ -n $options ]] && { echo "options without an entry" >&2; exit 1; }
+printf %s "${text%.}" >"$table"
+"""
+
+REFUSED = "#!/bin/sh\necho '{what}' >&2\nexit 1\n"
+
+
+class Table:
+    """A crontab or scrontab of its own, as a program in the person's PATH."""
+
+    def __init__(self, folder, name):
+        self.file = folder / f"{name}.table"
+        (folder / name).unlink(missing_ok=True)
+        # crontab says on standard error that there is none, scrontab on standard output.
+        text = TABLE.replace("@TABLE@", str(self.file)).replace("@NAME@", name)
+        (folder / name).write_text(text.replace("@FD@", "1" if name == "scrontab" else "2"))
+        (folder / name).chmod(0o755)
+
+    @property
+    def text(self):
+        return self.file.read_text() if self.file.exists() else ""
+
+    @text.setter
+    def text(self, text):
+        self.file.write_text(text)
+
+    def break_it(self, broken=True):
+        mark = self.file.with_name(self.file.name + ".broken")
+        mark.touch() if broken else mark.unlink()
+
+    def commands(self):
+        """(the five fields, the command) of each entry."""
+        found = []
+        for line in self.text.splitlines():
+            if line and not line.startswith("#"):
+                fields = line.split(None, 5)
+                found.append((" ".join(fields[:5]), fields[5]))
+        return found
 
 
 class Person:
-    """Somebody at a terminal, with a home folder, an instance, and the stand-in."""
+    """Has a Home, and a site where systemd's user services are not to be had, nor scrontab; but a crontab."""
 
-    def __init__(self, root, globus):
-        self.root, self.globus, self.site = root, globus, Site(root)
-        (self.site.base / ".flowcron").mkdir()
-        self.env = {"HOME": str(root), "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **globus.env()}
-        self.env.update({key: os.environ[key] for key in ("ASAN_OPTIONS", "UBSAN_OPTIONS") if key in os.environ})
-        self.login_file = root / ".local/state/flowcron/globus.json"
+    def __init__(self, root, home):
+        self.home = home
+        program("flowcrond")  # it is looked for beside flowcronctl
+        self.fakes = root / "fakes"
+        self.fakes.mkdir(exist_ok=True)
+        for name in ("systemctl", "loginctl"):
+            self.refuse(name, "Failed to connect to bus: No medium found")
+        self.refuse("scrontab", "scrontab: fatal: scrontab is disabled on this cluster")
+        self.crontab = Table(self.fakes, "crontab")
+        path = home.extra.get("PATH", os.environ["PATH"])
+        home.extra["PATH"] = f"{self.fakes}:{path}"
 
-    def flow(self, *args, code=0, typed=None, instance=True, **env):
-        argv = [program("flowcronctl"), *(["--config", self.site.config] if instance else []), "flow", *args]
-        done = subprocess.run(argv, cwd=self.root, env={**self.env, **env}, input=typed, capture_output=True,
-                              text=True, check=False)
-        assert done.returncode == code, f"{args}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done
+    def refuse(self, name, what):
+        (self.fakes / name).unlink(missing_ok=True)
+        (self.fakes / name).write_text(REFUSED.format(what=what))
+        (self.fakes / name).chmod(0o755)
 
-    def told(self, *args, **how):
-        return json.loads(self.flow(*args, "--json", **how).stdout)
+    def scrontab(self):
+        return Table(self.fakes, "scrontab")
 
-    def login(self, *args, spoil=False, code=0):
-        """As a person does: the address that is printed goes into a browser, the code comes back."""
-        argv = [program("flowcronctl"), "flow", "login", *args]
-        with subprocess.Popen(argv, cwd=self.root, env=self.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True) as process:
-            url = ""
-            while not url.startswith("http"):
-                url = process.stderr.readline()
-                assert url, "it ended without an address"
-            shown = self.globus.browser(url.strip())
-            out, err = process.communicate("nonsense\n" if spoil else shown + "\n", timeout=60)
-        assert process.returncode == code, err
-        return out, err
+    def argv(self, *args):
+        return as_user(self.home.user, [str(program("flowcronctl")), *map(str, args)])
 
-    def service_env(self):
-        return {"FLOWCRON_GLOBUS_CLIENT_ID": CONFIDENTIAL, "FLOWCRON_GLOBUS_CLIENT_SECRET": SECRET}
+    def env(self, **more):
+        return {**self.home.env(), "TERM": "xterm", "LC_ALL": "C.UTF-8", **more}
 
-    def deployed(self, *args):
-        """Logged in and deployed; the flow's id."""
-        self.login("--client-id", NATIVE)
-        self.site.generate(*args)
-        told = self.told("deploy", *[a for a in args if a == "--fetch"])
-        return told["id"]
+    def ctl(self, *args, parse=False, cwd="/", **env):
+        argv = self.argv(*(["--json"] if parse else []), *args)
+        done = subprocess.run(argv, cwd=cwd, env=self.env(**env), stdin=subprocess.DEVNULL, capture_output=True,
+                              timeout=120, check=False)
+        answer = Answer(done, parse)
+        assert_no_report(answer.err, argv)
+        return answer
+
+    def setup(self, *args, parse=True, **how):
+        """`setup --yes …`; with parse its report is in .data."""
+        return self.ctl("setup", "--yes", *args, parse=parse, **how)
+
+    def talk(self, *args, answers, cwd="/"):
+        """`setup …` at a terminal. `answers` is a list of (what is asked, what is typed); None: Ctrl-D. Returns the
+        exit code and all that the terminal showed."""
+        argv = self.argv("setup", *args)
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.chdir(cwd)
+            os.execvpe(argv[0], argv, self.env())
+        seen, mark, end = "", 0, time.monotonic() + DEADLINE
+        todo = list(answers)
+        while time.monotonic() < end:
+            if todo and re.search(todo[0][0] + r"[^\n]*(: |\] )$", seen[mark:]):
+                mark = len(seen)
+                typed = todo.pop(0)[1]
+                os.write(fd, b"\x04" if typed is None else typed.encode() + b"\n")
+            if select.select([fd], [], [], 0.1)[0]:
+                try:
+                    data = os.read(fd, 65536)
+                except OSError:
+                    break
+                seen += data.decode(errors="replace").replace("\r\n", "\n")
+        os.close(fd)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        assert not todo, f"never asked: {todo[0][0]}\n{seen}"
+        assert_no_report(seen, argv)
+        return code, seen
+
+    def config(self, name="default"):
+        return self.home.dir / f".config/flowcron/{name}.yaml"
+
+    def instances(self):
+        answer = self.ctl("list-instances", parse=True)
+        assert answer.code == 0, answer
+        return answer.data
+
+    def cron_tick(self, command):
+        """Runs a line's command with the environment that cron gives."""
+        env = {"HOME": str(self.home.dir), "LOGNAME": self.home.user, "SHELL": "/bin/sh",
+               "PATH": "/usr/bin:/bin"}
+        argv = as_user(self.home.user, ["/bin/sh", "-c", command])
+        return subprocess.run(argv, cwd=self.home.dir, env=env, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=120, check=False)
+
+    def show(self, name, *args):
+        answer = self.ctl(*args, "show", name, parse=True)
+        return answer.data if answer.code == 0 else None
+
+
+def dumps(data):
+    return json.dumps(data, indent=1)
