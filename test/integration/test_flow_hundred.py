@@ -17,17 +17,15 @@ COMMANDS = {"succeeded": 'cp "$1/data/in" data/out', "failed": "exit 7", "reject
 
 
 class Killer:
-    """Kills the daemon where it has work in hand, each time some more runs have come further."""
+    """Kills the daemon where it has work in hand, each time some more results were filed."""
 
-    def __init__(self, fc, runs):
-        self.fc, self.runs, self.kills = fc, runs, 0
-        self.steps = 0
+    def __init__(self, fc):
+        self.fc, self.kills = fc, 0
 
     def __call__(self):
         """For World.run(until=…): never the end."""
-        self.steps += 1
-        progress = sum(len(run.states) for run in self.runs)
-        if self.kills < KILLS and progress > (self.kills + 1) * RUNS * 3 and listing(self.fc.work):
+        filed = len(listing(self.fc.analysed)) + len(listing(self.fc.failed))
+        if self.kills < KILLS and filed >= self.kills * RUNS // 8 and listing(self.fc.work):
             self.kills += 1
             self.fc.kill()
             self.fc.start()
@@ -44,7 +42,7 @@ def test_a_hundred_runs(instance, standin, root_dir):
         world.folder(name, {"data/in": f"{i}\n"}, commands=COMMANDS[kind_of(i)])
         runs[i] = world.start_published(name, seconds=30) if i % 2 \
             else world.start(generated, name)
-    killer = Killer(fc, list(runs.values()))
+    killer = Killer(fc)
     world.run(*runs.values(), until=killer, seconds=200)
     assert killer.kills == KILLS
 
