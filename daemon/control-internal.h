@@ -62,6 +62,7 @@ struct Connection {
 struct Control {
         sd_event *event;
         int fd;
+        int reserve; /* given up to let one peer in where there are no descriptors left; or -1 */
         char *path;
         bool passed; /* by systemd, whose it stays */
         dev_t dev;   /* of the socket file that we made */
@@ -88,6 +89,9 @@ int control_service_dispatch(ControlCall *call, const VarlinkCall *what);
 /** control_accept(), control_accept_again() - the listening socket has peers waiting; a pause for lack of descriptors is over. */
 int control_accept(sd_event_source *s, int fd, uint32_t revents, void *userdata);
 int control_accept_again(sd_event_source *s, uint64_t usec, void *userdata);
+
+/** control_reserve() - keep a descriptor for bad times, unless it is kept already or can't be had. */
+void control_reserve(Control *c);
 
 /** control_connection_new() - serve the peer behind @fd, which is taken in any case. 0 or -errno. */
 int control_connection_new(Control *c, int fd);

@@ -7,6 +7,7 @@
 
 #include "control-internal.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -62,11 +63,25 @@ static void welcome(Control *c, int fd) {
         safe_close(fd);
 }
 
+void control_reserve(Control *c) {
+        if (c->reserve < 0)
+                c->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* Where there are no descriptors left, whoever asks what is wrong is let in all the same, one at a time. */
+static int accept_peer(Control *c) {
+        int peer = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+        if (peer >= 0 || (errno != EMFILE && errno != ENFILE) || c->reserve < 0)
+                return peer;
+        c->reserve = safe_close(c->reserve);
+        return accept4(c->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
 static int pause_listening(Control *c) {
         int r;
 
-        log_warning(
-                "No connection can be taken on the control socket just now: %s", strerror(errno));
+        log_debug("No connection can be taken on the control socket just now: %s", strerror(errno));
         r = sd_event_source_set_enabled(c->listening, SD_EVENT_OFF);
         if (r >= 0)
                 r = sd_event_source_set_time(c->resume, clock_boottime() + ACCEPT_PAUSE);
@@ -79,11 +94,12 @@ int control_accept_again(sd_event_source *s _unused_, uint64_t usec _unused_, vo
         return sd_event_source_set_enabled(c->listening, SD_EVENT_ON);
 }
 
-int control_accept(sd_event_source *s _unused_, int fd, uint32_t revents _unused_, void *userdata) {
+int control_accept(
+        sd_event_source *s _unused_, int fd _unused_, uint32_t revents _unused_, void *userdata) {
         Control *c = userdata;
 
         for (int i = 0; i < ACCEPT_AT_ONCE; i++) {
-                int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+                int peer = accept_peer(c);
 
                 if (peer >= 0)
                         welcome(c, peer);

@@ -52,6 +52,7 @@ void control_connection_free(Connection *k) {
         /* Says good-bye even if a forked child should still hold the descriptor. */
         (void)shutdown(k->fd, SHUT_RDWR);
         safe_close(k->fd);
+        control_reserve(k->control);
         varlink_reader_done(&k->reader);
         free(k->out);
         free(k);
@@ -397,6 +398,7 @@ int control_new(sd_event *event, const char *path, const ControlMethod *methods,
                 return -ENOMEM;
         *c = (Control){ .event = sd_event_ref(event),
                 .fd = -1,
+                .reserve = -1,
                 .methods = methods,
                 .n_methods = n_methods,
                 .interface_description = interface_description,
@@ -404,6 +406,7 @@ int control_new(sd_event *event, const char *path, const ControlMethod *methods,
                 .frame_deadline = CONTROL_FRAME_DEADLINE,
                 .stall_deadline = CONTROL_STALL_DEADLINE };
         TAILQ_INIT(&c->connections);
+        control_reserve(c);
         r = control_socket_open(c, path, e);
         if (r >= 0)
                 r = sd_event_add_io(event, &c->listening, c->fd, EPOLLIN, control_accept, c);
@@ -428,6 +431,7 @@ Control *control_free(Control *c) {
         sd_event_source_unref(c->listening);
         sd_event_source_unref(c->resume);
         control_socket_close(c);
+        safe_close(c->reserve);
         sd_event_unref(c->event);
         free(c->path);
         free(c);

@@ -28,6 +28,7 @@ static void trouble(UowRun *run, int r, const Error *e, const char *what) {
                 (void)machine_look(run->machine); /* a worker saw it first: stop at once */
         settle_text(&text, r, e, what);
         news = !streq(run->trouble, text.text);
+        run->blocked = r == UOW_E_BLOCKED;
         machine_pause(run, text.text);
         if (news)
                 log_uow(LOG_WARNING, run->uow, NULL, "%s", text.text);

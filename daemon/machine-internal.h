@@ -56,6 +56,7 @@ typedef struct UowRun {
         usec_t changed;    /* of the folder as it was when a scan looked last, see machine_nudge() */
         bool stuck;        /* the scheduler says: does not lift by itself */
         char *trouble;     /* what is in the way, for people; NULL: nothing */
+        bool blocked;      /* @trouble ends with the command that mends it */
         char *waiting; /* why the job waits, as the scheduler said last; changes too often for the event log */
         unsigned nodes; /* that the job has, as the scheduler said last; 0: not known */
         const char *purge_by;

@@ -17,6 +17,8 @@ static const char *live_reason(const UowRun *run) {
 
         if (run->trouble)
                 return run->trouble;
+        if (u->phase == PHASE_SETTLING)
+                return NULL; /* why it ended the way it did stands in the record */
         if (u->state == UOW_QUEUED && u->phase == PHASE_PENDING)
                 return run->waiting;
         return NULL;
@@ -37,7 +39,7 @@ cJSON *machine_uow_json(const Machine *m, const Uow *u) {
         const UowRun *run = u->run;
         const char *reason;
 
-        if (!o || !run || u->phase == PHASE_SETTLING)
+        if (!o || !run)
                 return TAKE_PTR(o);
         reason = live_reason(run);
         if (isempty(reason))
@@ -115,12 +117,14 @@ static int add_machine(const Machine *m, cJSON *array) {
         return r;
 }
 
-static const char *advice_on(const Uow *u) {
+static const char *advice_on(const UowRun *run) {
+        const Uow *u = run->uow;
+
+        if (run->blocked)
+                return NULL;
         if (u->phase == PHASE_SUBMITTING)
                 return "Nothing has to be done: it is adopted if it is found, and submitted again once that is safe.";
         switch (u->state) {
-        case UOW_UPLOADED:
-                return NULL; /* its trouble ends with the command that mends it */
         case UOW_STAGED:
                 return "It is tried again by itself; if it is not wanted any more: `flowcronctl cancel NAME`.";
         default:
@@ -138,7 +142,7 @@ static int add_run(const Machine *m, cJSON *array, const UowRun *run) {
         const Uow *u = run->uow;
 
         if (run->trouble && !is_spoken_for(m, run))
-                return add(array, u, run->trouble, advice_on(u));
+                return add(array, u, run->trouble, advice_on(run));
         if (run->stuck && machine_is_queued(run))
                 return add(array, u,
                         run->waiting ?: "Its job waits for something that does not lift by itself.",

@@ -179,18 +179,6 @@ static int on_pause_over(sd_event_source *s, uint64_t usec _unused_, void *userd
         return next == USEC_INFINITY ? 0 : machine_arm(s, next);
 }
 
-static int note_posted(Machine *m, Uow *u, Event *ev) {
-        Posted *p = calloc(1, sizeof(*p));
-
-        if (!p)
-                return -ENOMEM;
-        p->uow = u;
-        p->event = *ev;
-        ev->data = NULL;
-        TAILQ_INSERT_TAIL(&m->posted, p, entry);
-        return 0;
-}
-
 /* Without memory the list begins anew: it need not be whole, but may have no gap. */
 static void note_seq(UowRun *run, uint64_t seq) {
         size_t room = run->room_seqs ? run->room_seqs * 2 : 16;
@@ -208,25 +196,41 @@ static void note_seq(UowRun *run, uint64_t seq) {
         run->seqs[run->n_seqs++] = seq;
 }
 
-int machine_post_event(Machine *m, Uow **u, Event *ev) {
-        int r;
+/* Folds the event that was appended just now. Where that fails it has not happened: neither here nor on disk. */
+static int apply_appended(Machine *m, Uow **u, Event *ev) {
+        int r = uowset_apply(m->parts.uows, ev, u);
 
-        r = eventlog_append(m->parts.eventlog, ev);
-        if (r < 0)
+        if (r == 0)
+                return 0;
+        eventlog_retract(m->parts.eventlog, ev);
+        if (r == -ENOMEM)
                 return r;
-        r = uowset_apply(m->parts.uows, ev, u);
-        if (r != 0) {
-                /* The table allowed it, so its data must be at fault: a bug of ours, harmless on replay. */
-                log_uow(LOG_ERR, *u, ev, "event %s could not be applied (%d); please report this",
-                        event_type_to_string(ev->type), r);
-                return r < 0 ? r : -EPROTO;
+        /* The table allowed it, so its data must be at fault: a bug of ours. */
+        log_error("event %s of %s could not be applied (%d); please report this",
+                event_type_to_string(ev->type), ev->id, r);
+        return r < 0 ? r : -EPROTO;
+}
+
+int machine_post_event(Machine *m, Uow **u, Event *ev) {
+        Posted *p = calloc(1, sizeof(*p));
+        int r = p ? eventlog_append(m->parts.eventlog, ev) : -ENOMEM;
+
+        if (r == 0)
+                r = apply_appended(m, u, ev);
+        if (r < 0) {
+                free(p);
+                return r;
         }
         machine_dirty(m, *u);
         if ((*u)->run) {
                 note_seq((*u)->run, ev->seq);
                 machine_recount((*u)->run);
         }
-        return note_posted(m, *u, ev);
+        p->uow = *u;
+        p->event = *ev;
+        ev->data = NULL;
+        TAILQ_INSERT_TAIL(&m->posted, p, entry);
+        return 0;
 }
 
 /* What may be long and decides nothing: the record has the rest, and one that can't be written at all would never go on. */

@@ -46,16 +46,17 @@ static void reopen(Manager *m) {
 void manager_scan(Manager *m) {
         Error e = {};
         int r = scan_all(m->scan, &e);
+        bool back = r >= 0 && m->folder_trouble;
 
         watch_scanned(m->watch);
         if (r < 0 && !streq(m->folder_trouble, e.text)) {
                 log_error("%s. Nothing is taken up or concluded until it can be.", e.text);
                 (void)strdup_to(&m->folder_trouble, e.text);
-        } else if (r >= 0 && m->folder_trouble) {
+        } else if (back) {
                 log_notice("The instance's folders can be listed again.");
                 (void)strdup_to(&m->folder_trouble, NULL);
         }
-        if (r == -ESTALE)
+        if (r == -ESTALE || back) /* what is open may lead to where nothing is mounted any more */
                 reopen(m);
         if (m->foreign_state)
                 return;

@@ -180,7 +180,8 @@ static void look_failed(Scan *s, const char *name, int r) {
         if (!path)
                 return;
         if (admit_takeover(s->layout->fd[PLACE_UPLOADED], name, path, &e) != UOW_E_BLOCKED)
-                error_set(&e, r, "it can't be looked into: %s", strerror(-r));
+                error_set(
+                        &e, r, "it can't be looked into: %s; each scan tries again", strerror(-r));
         note_arriving(s, name, e.text);
 }
 

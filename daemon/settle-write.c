@@ -88,10 +88,14 @@ int settle_resume(int ours, const Uow *u, Filing *f) {
         _cleanup_json_ cJSON *record = NULL;
         _cleanup_free_ char *text = NULL;
         size_t size;
+        int r = file_read_at(ours, "record.json", RECORD_SIZE_MAX, &text, &size);
 
-        if (file_read_at(ours, "record.json", RECORD_SIZE_MAX, &text, &size) < 0 ||
-                json_parse(text, size, &record, NULL) < 0)
+        if (r == -ENOENT || r == -EINVAL || r == -ELOOP || r == -EFBIG || r == -EACCES)
                 return 0;
+        if (r == 0)
+                r = json_parse(text, size, &record, NULL);
+        if (r < 0)
+                return r == -EINVAL ? 0 : r;
         if (!streq(json_str(record, "id"), u->id) ||
                 json_int(record, "attempt", -1) != u->attempt || !json_object(record, "filing"))
                 return 0;

@@ -78,16 +78,21 @@ void settle_job_know_events(SettleJob *j, const uint64_t *seqs, size_t n) {
 }
 
 /* The name for it in the result folder; 1 if it is there already, filed for this attempt. */
-static int find_name(Settle *s) {
+static int find_name(Settle *s, Error *e) {
+        const Layout *l = s->job->layout;
         const Uow *u = s->job->uow;
-        int dir = s->job->layout->fd[s->final], r;
+        int dir = l->fd[s->final], r;
 
         free(s->name);
         s->name = NULL;
         r = take_free_name(dir, u->folder, u->updated, u->id, &s->name);
-        if (r != WHOSE_OURS)
-                return r < 0 ? r : 0;
-        return take_is_filed(dir, s->name, u->id, u->attempt);
+        if (r == WHOSE_OURS)
+                r = take_is_filed(dir, s->name, u->id, u->attempt);
+        else if (r > 0)
+                r = 0;
+        return r < 0
+                ? error_set(e, r, "%s can't be looked into: %s", l->path[s->final], strerror(-r))
+                : r;
 }
 
 /* It is filed; across file systems the original may still be here. */
@@ -240,8 +245,8 @@ static int file_it(Settle *s, Error *e) {
 
         if (r != 0)
                 return r;
-        r = find_name(
-                s); /* again: the folder may have been where it is to go, as the result of an earlier attempt */
+        /* Again: the folder may have been where it is to go, as the result of an earlier attempt. */
+        r = find_name(s, e);
         if (r == 0)
                 r = find_prefixes(s);
         if (r == 0)
@@ -257,7 +262,7 @@ int settle_work(void *arg, cJSON *result, Error *e) {
         int r;
 
         s.final = place_for_outcome(j->uow->outcome);
-        r = find_name(&s);
+        r = find_name(&s, e);
         if (r == 1)
                 r = clear_work(&s, e);
         else if (r == 0)

@@ -238,5 +238,8 @@ int take_to_work(const Take *t, char **ret_folder, Error *e) {
         }
         if (r == 0)
                 *ret_folder = TAKE_PTR(folder);
+        if (r < 0 && !e->text[0])
+                error_set(e, r, "it can't be looked for in %s and %s: %s",
+                        t->layout->path[PLACE_UPLOADED], t->layout->path[PLACE_WORK], strerror(-r));
         return r;
 }

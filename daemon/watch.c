@@ -56,16 +56,13 @@ static usec_t interval(const Watch *w) {
         return w->fd >= 0 && w->sees_all && !w->trouble[0] ? INTERVAL_SEES_ALL : INTERVAL_BLIND;
 }
 
-static int start_inotify(Watch *w);
+static void try_inotify(Watch *w);
 static void stop_inotify(Watch *w);
 
 /* A scan asks for a watch on every arrival, and so says whether what was in the way still is. */
 static void see_whether_mended(Watch *w) {
-        if (w->fd < 0 && w->config->watch.mode != WATCH_POLL) {
-                w->failed = start_inotify(w) < 0;
-                if (w->failed)
-                        stop_inotify(w);
-        }
+        if (w->fd < 0 && w->config->watch.mode != WATCH_POLL)
+                try_inotify(w);
         if (!w->failed && w->trouble[0]) {
                 w->trouble[0] = 0;
                 log_notice("inotify is to be had again.");
@@ -132,12 +129,15 @@ static const char *trouble_words(int r) {
 }
 
 static void say_trouble(Watch *w, int r) {
+        char text[sizeof(w->trouble)];
+
         w->failed = true;
-        if (w->trouble[0])
-                return;
-        snprintf(w->trouble, sizeof(w->trouble),
+        snprintf(text, sizeof(text),
                 "inotify: %s; arrivals that it does not see are found by scanning",
                 trouble_words(r));
+        if (streq(text, w->trouble))
+                return;
+        strcpy(w->trouble, text);
         log_warning("%s.", w->trouble);
 }
 
@@ -299,21 +299,24 @@ static int start_inotify(Watch *w) {
         return r < 0 ? r : 0;
 }
 
+static void try_inotify(Watch *w) {
+        int r = start_inotify(w);
+
+        if (r == 0)
+                return;
+        stop_inotify(w);
+        say_trouble(w, r);
+}
+
 static void begin(Watch *w) {
         struct statfs fs;
-        int r;
 
         w->trouble[0] = 0;
         w->failed = false;
         if (fstatfs(w->layout->fd[PLACE_UPLOADED], &fs) == 0)
                 w->sees_all = file_system_sees_all((long)fs.f_type, &w->file_system);
-        if (w->config->watch.mode != WATCH_POLL) {
-                r = start_inotify(w);
-                if (r < 0) {
-                        stop_inotify(w);
-                        say_trouble(w, r);
-                }
-        }
+        if (w->config->watch.mode != WATCH_POLL)
+                try_inotify(w);
 }
 
 int watch_start(Watch *w, Error *e _unused_) {

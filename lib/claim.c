@@ -40,7 +40,10 @@ int claim_read(
                 return 0;
         if (r < 0)
                 return r;
-        if (json_parse(text, size, &j, NULL) < 0 || !claim_id_valid(json_str(j, "id")))
+        r = json_parse(text, size, &j, NULL);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0 || !claim_id_valid(json_str(j, "id")))
                 return 0;
         memcpy(ret_id, json_str(j, "id"), UOW_ID_MAX);
         if (ret_attempt)

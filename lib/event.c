@@ -182,6 +182,7 @@ static int parse_data(Rest rest, cJSON **ret) {
         char small[SCRATCH_SIZE], *text = small;
         const char *end;
         cJSON *data;
+        int r;
 
         if (rest.size == 0)
                 return 0;
@@ -192,9 +193,9 @@ static int parse_data(Rest rest, cJSON **ret) {
         text[0] = '{';
         memcpy(text + 1, rest.p + 1, rest.size - 1);
         text[rest.size] = '}';
-        data = cJSON_ParseWithLengthOpts(text, rest.size + 1, &end, false);
-        if (!data)
-                return -EBADMSG;
+        r = json_read(text, rest.size + 1, &end, &data);
+        if (r < 0)
+                return r == -ENOMEM ? r : -EBADMSG;
         if (end != text + rest.size + 1) {
                 cJSON_Delete(data);
                 return -EBADMSG;

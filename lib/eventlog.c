@@ -13,6 +13,7 @@
 
 #include "eventlog.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -32,10 +33,10 @@ struct EventLog {
         int dir;     /* events/ */
         int segment; /* open for writing, or -1 */
         char name[LOG_NAME_MAX];
-        uint64_t fence, part; /* part: of the segment opened last */
-        size_t size;          /* of the segment, as far as it is durable */
-        char *buf;            /* lines that wait for a commit */
-        size_t used, room;
+        uint64_t fence, part;         /* part: of the segment opened last */
+        size_t size;                  /* of the segment, as far as it is durable */
+        char *buf;                    /* lines that wait for a commit */
+        size_t used, room, last;      /* last: of the line appended last */
         uint64_t next_seq, committed; /* committed: the last event that is durable */
         uint64_t checkpoint;
         size_t segments; /* since the checkpoint */
@@ -154,8 +155,17 @@ int eventlog_append(EventLog *l, Event *ev) {
                 ev->seq = 0;
                 return r;
         }
+        l->last = strlen(line);
         l->next_seq++;
         return 0;
+}
+
+void eventlog_retract(EventLog *l, Event *ev) {
+        assert(ev->seq + 1 == l->next_seq && l->last > 0 && l->last <= l->used);
+        l->used -= l->last;
+        l->last = 0;
+        l->next_seq--;
+        ev->seq = 0;
 }
 
 uint64_t eventlog_next_seq(const EventLog *l) {

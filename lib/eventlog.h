@@ -66,6 +66,9 @@ DEFINE_CLEANUP(EventLog *, eventlog_free)
 /** eventlog_append() - number the event (sets @ev->seq) and put its line into the buffer. Nothing is on disk yet. 0, -EMSGSIZE, -EINVAL, -ENOMEM; no number is used up then. */
 int eventlog_append(EventLog *l, Event *ev);
 
+/** eventlog_retract() - take back the event that was appended last, before any commit: its number is free again. */
+void eventlog_retract(EventLog *l, Event *ev);
+
 /** eventlog_next_seq() - the number that the next event will get, for folding it before it is appended. */
 uint64_t eventlog_next_seq(const EventLog *l);
 

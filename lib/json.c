@@ -72,6 +72,14 @@ static int scan(const char *data, size_t size, Error *e) {
         return 0;
 }
 
+int json_read(const char *data, size_t size, const char **ret_end, cJSON **ret) {
+        errno = 0;
+        *ret = cJSON_ParseWithLengthOpts(data, size, ret_end, false);
+        if (*ret)
+                return 0;
+        return errno == ENOMEM ? -ENOMEM : -EINVAL; /* cJSON itself does not tell them apart */
+}
+
 int json_parse(const char *data, size_t size, cJSON **ret, Error *e) {
         _cleanup_json_ cJSON *j = NULL;
         const char *end = NULL;
@@ -84,7 +92,9 @@ int json_parse(const char *data, size_t size, cJSON **ret, Error *e) {
         at = utf8_valid_prefix(data, size);
         if (at < size)
                 return fault_at(data, at, e, "not valid UTF-8");
-        j = cJSON_ParseWithLengthOpts(data, size, &end, false);
+        r = json_read(data, size, &end, &j);
+        if (r == -ENOMEM)
+                return error_set(e, r, "%s", strerror(ENOMEM));
         at = end >= data && end <= data + size ? (size_t)(end - data) : size;
         if (!j)
                 return fault_at(data, at, e, at >= size ? "it ends too early" : "not valid JSON");

@@ -21,6 +21,12 @@
 #define JSON_DEPTH_MAX 32
 
 /**
+ * json_read() - cJSON's parser, which stops behind the first value, at @ret_end
+ * For callers that know what they read to be sound otherwise. 0, -EINVAL, or -ENOMEM, which says nothing about the text.
+ */
+int json_read(const char *data, size_t size, const char **ret_end, cJSON **ret);
+
+/**
  * json_parse() - parse @size bytes that must be exactly one JSON value (white space around is allowed)
  * Stricter than cJSON: control characters, \u0000, invalid UTF-8 and what nests beyond JSON_DEPTH_MAX are faults.
  * Of members of the same name the first counts.

@@ -344,6 +344,31 @@ int layout_open_reading(Layout *l, Error *e) {
         return r < 0 ? r : open_places(l, true, e);
 }
 
+/* By which mount it is reached; 0 where the kernel (before 5.8) does not tell. No server is asked for it. */
+static uint64_t mount_of(int fd, const char *path) {
+#ifdef STATX_MNT_ID
+        struct statx stx;
+
+        if (statx(fd, path, AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, STATX_MNT_ID,
+                    &stx) == 0 &&
+                (stx.stx_mask & STATX_MNT_ID))
+                return stx.stx_mnt_id;
+#else
+        (void)fd;
+        (void)path;
+#endif
+        return 0;
+}
+
+/*
+ * What was unmounted while we had it open and is mounted again is the same folder, but the way to it that we have leads
+ * nowhere: a job that is started there has no working directory.
+ */
+static bool is_as_opened(const Layout *l, Place p, const struct stat *st) {
+        return st->st_ino == l->ino[p] && st->st_dev == l->dev[p] &&
+                mount_of(AT_FDCWD, l->path[p]) == mount_of(l->fd[p], "");
+}
+
 int layout_check(const Layout *l, Error *e) {
         for (int p = 0; p < _PLACE_MAX; p++) {
                 struct stat st;
@@ -353,7 +378,7 @@ int layout_check(const Layout *l, Error *e) {
                 if (stat(l->path[p], &st) < 0) {
                         if (errno != ENOENT && errno != ENOTDIR && errno != ESTALE)
                                 return place_fault(l, (Place)p, -errno, e);
-                } else if (st.st_ino == l->ino[p] && st.st_dev == l->dev[p])
+                } else if (is_as_opened(l, (Place)p, &st))
                         continue;
                 return error_set(e, -ESTALE,
                         "folder %s (%s) is not the one that was opened: unmounted, moved or replaced",

@@ -249,9 +249,13 @@ int uow_from_json(const cJSON *j, Uow **ret, Error *e) {
 }
 
 static int parse_line(const char *line, size_t size, Uow **ret, Error *e) {
-        _cleanup_json_ cJSON *j = cJSON_ParseWithLength(line, size);
+        _cleanup_json_ cJSON *j = NULL;
+        const char *end;
+        int r = json_read(line, size, &end, &j);
 
-        return j ? uow_from_json(j, ret, e) : error_set(e, -EBADMSG, "not valid JSON");
+        if (r == -ENOMEM)
+                return r;
+        return r == 0 ? uow_from_json(j, ret, e) : error_set(e, -EBADMSG, "not valid JSON");
 }
 
 int uow_from_line(const char *line, size_t size, Uow **ret, Error *e) {

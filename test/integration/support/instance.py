@@ -96,6 +96,7 @@ class Instance:
         self.stderr_file.touch()
         self.notifications = Notifications(root / f"{name}.notify")
         self.process = None
+        self.wrapper = []  # what runs the daemon: ["program", "argument", …] that executes the rest
         self.defaults = {}
         self.configure(config)
 
@@ -166,7 +167,7 @@ class Instance:
         return env
 
     def daemon_argv(self, *args):
-        return as_user(self.user, [program("flowcrond"), "--config", self.config_file, *args])
+        return as_user(self.user, [*self.wrapper, program("flowcrond"), "--config", self.config_file, *args])
 
     def start(self, *args, wait=True, **env):
         """Starts the daemon; returns when it says READY=1 (or at once with wait=False)."""
