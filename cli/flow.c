@@ -34,9 +34,9 @@ int flow_refuse(Cli *cli, int r, const Error *e) {
                 { GLOBUS_E_LOGIN, "login" },
                 { GLOBUS_E_CONSENT, "consent" },
                 { GLOBUS_E_REFUSED, "refused" },
-                { GLOBUS_E_NOT_FOUND, "not-found" },
+                { GLOBUS_E_NOT_FOUND, "unknown" },
                 { GLOBUS_E_SERVER, "service" },
-                { GLOBUS_E_UNREACHABLE, "unreachable" },
+                { GLOBUS_E_UNREACHABLE, "no-answer" },
         };
         Refusal f = { .code = EXIT_FAILED };
 

@@ -38,7 +38,8 @@ int http_check_url(const char *what, const char *url, char **ret, Error *e) {
         const char *plain = startswith(url, "http://");
         size_t n = strlen(url);
 
-        if (!(plain && is_loopback(plain)) && !startswith(url, "https://"))
+        /* "http://localhost:80@example.org/" is at example.org. */
+        if (strchr(url, '@') || (!(plain && is_loopback(plain)) && !startswith(url, "https://")))
                 return error_set(e, UOW_E_INVALID,
                         "%s: %s is neither https:// nor http:// to this machine", what, url);
         while (n > 0 && url[n - 1] == '/')

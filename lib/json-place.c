@@ -44,6 +44,12 @@ static void skip_string(Walk *w) {
         w->at++;
 }
 
+/* A number, or a word. */
+static void skip_scalar(Walk *w) {
+        while (here(w) && strchr("-+.0123456789abcdefghijklmnopqrstuvwxyzE", here(w)))
+                w->at++;
+}
+
 static int add(Walk *w, const cJSON *item, const cJSON *parent, size_t key) {
         JsonPlaces *p = w->places;
 
@@ -77,8 +83,7 @@ static int walk(Walk *w, const cJSON *item, const cJSON *parent) {
         if (cJSON_IsString(item))
                 skip_string(w);
         else if (!cJSON_IsObject(item) && !cJSON_IsArray(item))
-                w->at +=
-                        strspn(w->places->data + w->at, "-+.0123456789abcdefghijklmnopqrstuvwxyzE");
+                skip_scalar(w);
         else {
                 w->at++;
                 cJSON_ArrayForEach(child, item) {

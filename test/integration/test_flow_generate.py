@@ -9,6 +9,7 @@ import os
 import pytest
 
 from support.flows import GROUP, HPC, INDEX, REPOSITORY, Site, flowcronctl, make_folders
+from support.globus_person import check_told
 from flowemu import Fail, Slow, Unable  # pylint: disable=wrong-import-order
 
 
@@ -517,6 +518,7 @@ def test_what_is_generated_is_valid(site):
             files = sorted(site.root.glob("FlowCron*.json"))
             told = json.loads(flowcronctl("flow", "validate", "--json", *files).stdout)
             for one in told:
+                check_told("validate", one)
                 assert one["valid"] and not one["faults"], one
                 for warning in one["warnings"]:
                     assert warning["path"].startswith("States.ChooseWhatComesBack"), one

@@ -181,7 +181,7 @@ def test_a_flow_that_is_gone(person, globus):
     flow = person.deployed()
     globus.flows.clear()
     told = person.told("deploy", code=1)
-    assert told["error"] == "not-found" and flow in told["message"] and "--new" in told["message"]
+    assert told["error"] == "unknown" and flow in told["message"] and "--new" in told["message"]
 
 
 def test_nothing_is_created_whose_id_can_not_be_kept(person, globus):
@@ -233,7 +233,7 @@ def test_nobody_answers(person):
         free.bind(("127.0.0.1", 0))
         dead = f"http://127.0.0.1:{free.getsockname()[1]}"
     told = person.told("deploy", code=1, FLOWCRON_GLOBUS_FLOWS_URL=dead)
-    assert told["error"] == "unreachable" and dead in told["message"]
+    assert told["error"] == "no-answer" and dead in told["message"]
 
 
 @pytest.mark.parametrize("url", ["http://flows.globus.org", "http://127.0.0.1.example.org", "http://localhost.example.org:80",
@@ -364,7 +364,7 @@ def test_status_and_runs(person, globus):
     globus.runs[ids[1]].update(status="INACTIVE", details={"code": "x", "description": "a consent is needed"})
     done = person.flow("status", ids[1])
     assert "a consent is needed" in done.stdout and "waits for a person" in done.stderr
-    assert person.told("status", NOBODY, code=1)["error"] == "not-found"
+    assert person.told("status", NOBODY, code=1)["error"] == "unknown"
     globus.runs.clear()
     assert person.told("runs") == []
     assert "no runs" in person.flow("status", code=1).stderr

@@ -5,9 +5,20 @@ import json
 import os
 import subprocess
 
-from .common import program
+import jsonschema
+
+from .common import SOURCE, program
 from .flows import Site
 from service import CONFIDENTIAL, NATIVE, SECRET  # pylint: disable=wrong-import-order
+
+SCHEMAS = {name: json.loads((SOURCE / f"schema/{name}.schema.json").read_text()) for name in ("flow", "refusal")}
+
+
+def check_told(order, told):
+    if isinstance(told, dict) and "error" in told:
+        jsonschema.validate(told, SCHEMAS["refusal"])
+    else:
+        jsonschema.validate(told, {**SCHEMAS["flow"], "$ref": f"#/$defs/{order}"})
 
 
 class Person:
@@ -28,7 +39,12 @@ class Person:
         return done
 
     def told(self, *args, **how):
-        return json.loads(self.flow(*args, "--json", **how).stdout)
+        """What an order prints, held against its schema."""
+        told = json.loads(self.flow(*args, "--json", **how).stdout)
+        many = isinstance(told, list) and args[0] == "validate"
+        for one in told if many else [told]:
+            check_told(args[0], one)
+        return told
 
     def login(self, *args, spoil=False, code=0):
         """As a person does: the address that is printed goes into a browser, the code comes back."""
