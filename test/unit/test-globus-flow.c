@@ -140,7 +140,8 @@ static void assert_transfers_careful(const cJSON *definition) {
         assert_true(n > 0);
 }
 
-static void test_every_option(void **state _unused_) {
+/* Every pair of options, and all at once. */
+static void test_options(void **state _unused_) {
         static const char *const hpcs[] = {
                 "", "Bask", "it's a \"\\ 100% `big` $.one",
                 "Überrechner mit einem Namen, der viel zu lang für ein Schild ist und nicht aufhört",
@@ -153,6 +154,8 @@ static void test_every_option(void **state _unused_) {
                 _cleanup_json_ cJSON *definition = NULL, *schema = NULL;
                 FlowOptions o;
 
+                if (__builtin_popcount(bits % 64) > 2 && bits % 64 != 63)
+                        continue;
                 flow_options_init(&o, c);
                 o.delete = bits / 64;
                 o.fetch = bits & 1;
@@ -330,7 +333,7 @@ static void test_refused_configurations(void **state _unused_) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_golden),
-                cmocka_unit_test(test_every_option),
+                cmocka_unit_test(test_options),
                 cmocka_unit_test(test_run_as_flow),
                 cmocka_unit_test(test_the_base_is_its_own_path),
                 cmocka_unit_test(test_folders),
