@@ -100,8 +100,9 @@ static void take_answers(Child *c) {
         while ((end = memchr(line, '\n', c->size - (size_t)(line - c->text)))) {
                 Job *j = TAILQ_FIRST(&c->jobs);
 
+                *end = 0;
                 if (j)
-                        j->answer = strndup(line, (size_t)(end - line));
+                        j->answer = strdup(line);
                 worker_fail_first(c->pool, &c->jobs, -ENOMEM, NULL);
                 c->has_answered = true;
                 c->heard = clock_boottime();
