@@ -9,12 +9,16 @@ string(REPLACE "\\" "\\\\" quoted "${bindir}")
 string(REPLACE "\"" "\\\"" quoted "${quoted}")
 string(REPLACE "%" "%%" quoted "${quoted}")
 string(REPLACE "$" "$$" quoted "${quoted}")
+if(DEFINED ENV{FLOWCRON_RELOCATABLE})
+        # For a tarball: wherever the home is, it is unpacked into .local there.
+        set(quoted "%h/.local/bin")
+endif()
 set(FLOWCROND "${quoted}/flowcrond")
 set(FLOWCRONCTL "${quoted}/flowcronctl")
 
 set(unitdir "${CMAKE_INSTALL_PREFIX}/lib/systemd/user")
 string(FIND "${CMAKE_INSTALL_PREFIX}/" "$ENV{HOME}/" below_home)
-if(below_home EQUAL 0 AND NOT "$ENV{HOME}" STREQUAL "")
+if((below_home EQUAL 0 AND NOT "$ENV{HOME}" STREQUAL "") OR DEFINED ENV{FLOWCRON_RELOCATABLE})
         # Without root: where `systemctl --user` looks for units that came with software in the home folder.
         set(unitdir "${CMAKE_INSTALL_PREFIX}/share/systemd/user")
 endif()
