@@ -332,16 +332,15 @@ void doctor_check_globus(Doctor *d) {
 
         if (!c)
                 return;
-        if (*c->globus.collection_id && *c->globus.hpc_name) {
+        if (*c->globus.collection_id) {
                 doctor_find(d, "globus", FINDING_OK, "collection %s of %s, the base folder is %s",
-                        c->globus.collection_id, c->globus.hpc_name,
+                        c->globus.collection_id,
+                        *c->globus.hpc_name ? c->globus.hpc_name : "the cluster",
                         *c->globus.collection_path ? c->globus.collection_path : "its own path");
                 return;
         }
-        doctor_find(d, "globus", FINDING_NOTE, "%s not set: no flow can be generated",
-                *c->globus.collection_id      ? "globus.hpc_name is"
-                        : *c->globus.hpc_name ? "globus.collection_id is"
-                                              : "globus.collection_id and globus.hpc_name are");
+        doctor_find(d, "globus", FINDING_NOTE,
+                "globus.collection_id is not set: no flow can be generated");
         doctor_why(d,
                 "Without a flow, people upload with Globus's file manager and make sentinels/ last.");
         doctor_advise_edit(d);

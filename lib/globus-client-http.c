@@ -135,6 +135,9 @@ static void prepare(
         curl_easy_setopt(c, CURLOPT_WRITEDATA, receiver);
         curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, receive_header);
         curl_easy_setopt(c, CURLOPT_HEADERDATA, receiver);
+        /* In the clear to this machine, and not by way of another one. */
+        if (startswith(rq->url, "http://"))
+                curl_easy_setopt(c, CURLOPT_PROXY, "");
         if (rq->body)
                 curl_easy_setopt(c, CURLOPT_POSTFIELDS, rq->body);
         if (rq->user) {

@@ -4,11 +4,13 @@
 # Nothing of a name is ever evaluated.
 
 _flowcronctl_words() {
-    # What `flowcronctl --help` lists as orders, or an order's options.
-    if [[ $1 == orders ]]; then
-        flowcronctl --help 2>/dev/null | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p'
+    # What `flowcronctl --help` (or `flowcronctl flow --help`) lists as orders, or an order's options.
+    local what=$1
+    shift
+    if [[ $what == orders ]]; then
+        flowcronctl "$@" --help 2>/dev/null | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p'
     else
-        flowcronctl "$1" --help 2>/dev/null | grep -oE -- '--[a-z][a-z-]+' | sort -u
+        flowcronctl "$@" --help 2>/dev/null | grep -oE -- '--[a-z][a-z-]+' | sort -u
     fi
 }
 
@@ -19,8 +21,9 @@ _flowcronctl_uows() {
 }
 
 _flowcronctl() {
-    local cur prev order='' word i
-    local -a candidates=() _flowcronctl_which=()
+    local cur prev word i
+    # `order` has two words for the orders of `flow`.
+    local -a order=() candidates=() _flowcronctl_which=()
     COMPREPLY=()
     cur=${COMP_WORDS[COMP_CWORD]}
     prev=${COMP_WORDS[COMP_CWORD - 1]}
@@ -31,7 +34,7 @@ _flowcronctl() {
             ((i + 1 < COMP_CWORD)) && _flowcronctl_which+=("$word" "${COMP_WORDS[++i]}")
             ;;
         -*) ;;
-        *) [[ $order ]] || order=$word ;;
+        *) [[ ${order[0]-} && (${order[0]} != flow || ${order[1]-}) ]] || order+=("$word") ;;
         esac
     done
     case $prev in
@@ -43,14 +46,16 @@ _flowcronctl() {
     --service) candidates=(auto systemd scrontab cron none) ;;
     --scheduler) candidates=(slurm local) ;;
     *)
-        if [[ -z $order && $cur == -* ]]; then
+        if [[ -z ${order[0]-} && $cur == -* ]]; then
             candidates=(--instance --config --base --json --help)
-        elif [[ -z $order ]]; then
+        elif [[ -z ${order[0]-} ]]; then
             mapfile -t candidates < <(_flowcronctl_words orders)
         elif [[ $cur == -* ]]; then
-            mapfile -t candidates < <(_flowcronctl_words "$order")
+            mapfile -t candidates < <(_flowcronctl_words options "${order[@]}")
         else
-            case $order in
+            case "${order[*]}" in
+            flow) mapfile -t candidates < <(_flowcronctl_words orders flow) ;;
+            'flow validate') mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;
             status | show | history | retry | cancel | restore | purge | logs)
                 mapfile -t candidates < <(_flowcronctl_uows)
                 ;;

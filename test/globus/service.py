@@ -17,6 +17,7 @@ import http.server
 import json
 import pathlib
 import re
+import ssl
 import sys
 import threading
 import urllib.parse
@@ -84,7 +85,7 @@ class Service:
 
     lifetime = 172800
 
-    def __init__(self):
+    def __init__(self, certificate=None):
         self.wrong, self.requests, self.faults = [], [], []
         self.codes, self.tokens, self.refresh = {}, {}, {}
         self.flows, self.runs = {}, {}
@@ -93,6 +94,12 @@ class Service:
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self.server.service = self
         self.server.daemon_threads = True
+        self.scheme = "http"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+            self.scheme = "https"
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
 
     def __enter__(self):
@@ -106,7 +113,7 @@ class Service:
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.server.server_port}"
+        return f"{self.scheme}://127.0.0.1:{self.server.server_port}"
 
     def env(self):
         return {"FLOWCRON_GLOBUS_AUTH_URL": self.url, "FLOWCRON_GLOBUS_FLOWS_URL": self.url + "/"}

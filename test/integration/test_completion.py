@@ -50,6 +50,9 @@ def test_orders_and_options(person):
     assert {"--yes", "--account", "--soft-delete-days"} <= set(offered(person, "setup", "--"))
     assert offered(person, "list", "--state", "soft") == ["soft-deleted"]
     assert offered(person, "setup", "--service", "s") == ["systemd", "scrontab"]
+    assert {"generate", "deploy", "runs"} <= set(offered(person, "flow", ""))
+    assert offered(person, "flow", "gen") == ["generate"]
+    assert offered(person, "flow", "generate", "--run-") == ["--run-as-flow"]
 
 
 def test_instances(person, root_dir):

@@ -3,8 +3,10 @@
 Globus Flows, which takes nothing but what is documented."""
 
 import json
+import shutil
 import socket
 import stat
+import subprocess
 
 import pytest
 
@@ -241,6 +243,26 @@ def test_nobody_answers(person):
 def test_never_in_the_clear(person, url):
     err = person.flow("runs", "--flow", NOBODY, code=1, FLOWCRON_GLOBUS_FLOWS_URL=url).stderr
     assert "neither https" in err
+
+
+def test_nothing_in_the_clear_goes_through_a_proxy(person):
+    person.deployed()
+    person.flow("runs", http_proxy="http://127.0.0.1:9", all_proxy="http://127.0.0.1:9")
+
+
+def test_certificates_are_verified(person, tmp_path):
+    """A server that nobody vouches for is told nothing."""
+    openssl = shutil.which("openssl")
+    if not openssl:
+        pytest.skip("needs openssl, to make a certificate")
+    person.deployed()
+    subprocess.run([openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", tmp_path / "key.pem",
+                    "-out", tmp_path / "cert.pem"], check=True, capture_output=True)
+    with Service(certificate=(tmp_path / "cert.pem", tmp_path / "key.pem")) as impostor:
+        told = person.told("runs", code=1, FLOWCRON_GLOBUS_FLOWS_URL=impostor.url)
+        assert told["error"] == "no-answer" and "certificate" in told["message"].lower()
+        assert not impostor.requests
 
 
 # ---- tokens ----
