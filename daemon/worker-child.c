@@ -14,15 +14,11 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "clock.h"
 #include "fileio.h"
 #include "text.h"
 
 /* Bulk work gives way to everybody else on a login node. */
 #define BULK_NICE 10
-
-/* A child that has been at work for so long leaves the rest to others: what waits behind something slow is not to wait for more of it. */
-#define LONG_ENOUGH (50 * USEC_PER_MSEC)
 
 static void child_signals(void) {
         sigset_t none;
@@ -81,20 +77,18 @@ typedef struct Task {
         int fd, hand;
 } Task;
 
-static bool may_begin_another(const Task *t, usec_t began) {
+static bool may_begin_another(const Task *t) {
         char token;
 
-        return t->hand >= 0 && clock_boottime() - began <= LONG_ENOUGH &&
-                read(t->hand, &token, 1) == 1;
+        return t->hand >= 0 && read(t->hand, &token, 1) == 1;
 }
 
 static void *do_jobs(void *arg) {
         const Task *t = arg;
-        usec_t began = clock_boottime();
         const Job *j;
 
         TAILQ_FOREACH(j, t->jobs, entry) {
-                if (j != TAILQ_FIRST(t->jobs) && !may_begin_another(t, began))
+                if (j != TAILQ_FIRST(t->jobs) && !may_begin_another(t))
                         break;
                 /* _exit: the daemon's atexit handlers and half-filled stdio buffers are not ours. */
                 if (do_job(j, t->fd) < 0)

@@ -79,6 +79,6 @@ int worker_on_ended(sd_event_source *s, const siginfo_t *si, void *userdata);
 /**
  * worker_child() - the whole life of a child of @parent: does @jobs in order, and answers each with a line of JSON through @fd
  * @hand: before each but the first it takes a byte from here, if there is one, and else ends: the daemon takes one for each that it
- * wants back. -1: the first only. It ends with 0 when all are done, or when the rest is better begun by another.
+ * wants back. -1: the first only.
  */
 _Noreturn void worker_child(const JobQueue *jobs, WorkerLane lane, pid_t parent, int fd, int hand);

@@ -442,26 +442,6 @@ static void test_shares(void **state) {
         assert_true(count_children(f) < 20);
 }
 
-/* Nobody waits behind what is slow longer than for that one. */
-static int work_slow(void *arg, cJSON *result, Error *e) {
-        usleep(60 * 1000);
-        return work_name(arg, result, e);
-}
-
-static void test_slow_work_is_not_shared(void **state) {
-        Fixture *f = *state;
-        Turn turns[4];
-        pid_t seen;
-
-        block(f, turns);
-        for (int i = 0; i < 16; i++)
-                assert_int_equal(
-                        worker_run(f->pool, LANE_STAGE, work_slow, &seen, NULL, on_done, f), 0);
-        begin(f, 20);
-        assert_int_equal(f->failed, 0);
-        assert_int_equal(count_children(f), 16);
-}
-
 /* Waits until everything else is done. */
 static int work_last(void *arg, cJSON *result, Error *e) {
         Shared *shared = arg;
@@ -562,7 +542,6 @@ int main(void) {
                 T(test_dies_with_parent),
                 T(test_memory_is_apart),
                 T(test_shares),
-                T(test_slow_work_is_not_shared),
                 T(test_taken_back_from_slow),
                 T(test_death_in_a_share),
                 T(test_silence_in_a_share),
