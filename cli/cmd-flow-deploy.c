@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Publishing an instance's flow: created the first time, updated in place from then on, so that researchers keep their link and runs that are
- * under way keep the definition they began with. What is sent is what lies in the files, which a person may have read and changed.
+ * Publishing an instance's flow: created the first time, updated in place from then on, so that
+ * researchers keep their link and runs that are under way keep the definition they began with. What
+ * is sent is what lies in the files, which a person may have read and changed.
  */
 
 #include <fcntl.h>

@@ -105,7 +105,10 @@ static int read_file(const char *path, char **ret, size_t *ret_size, Refusal *f)
 
 /* ---- asking the service ---- */
 
-/* The service checks both documents together; for an input schema it gets the smallest definition that there is. */
+/*
+ * The service checks both documents together; for an input schema it gets the smallest definition
+ * that there is.
+ */
 static cJSON *online_body(const char *data, size_t size, bool definition) {
         static const char smallest[] =
                 "{\"StartAt\":\"A\",\"States\":{\"A\":{\"Type\":\"Pass\",\"End\":true}}}";

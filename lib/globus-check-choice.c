@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The rules of a Choice: And, Or and Not in any depth, and leaves that compare one variable once. */
+/*
+ * The rules of a Choice: And, Or and Not in any depth, and leaves that compare one variable once.
+ */
 
 #include "globus-check-internal.h"
 

@@ -44,10 +44,16 @@ typedef enum CheckKind {
 /** check_kind() - whether @item is such a value; if not, that is a fault. */
 bool check_kind(Check *c, const cJSON *item, CheckKind kind);
 
-/** check_no_doubles() - a key that is there twice is a fault: which of the two counts is anybody's guess. */
+/**
+ * check_no_doubles() - a key that is there twice is a fault: which of the two counts is anybody's
+ * guess.
+ */
 void check_no_doubles(Check *c, const cJSON *object);
 
-/** check_state() - everything about one state but whether it is reached. @state is the member of States. */
+/**
+ * check_state() - everything about one state but whether it is reached. @state is the member of
+ * States.
+ */
 void check_state(Check *c, const cJSON *state);
 
 /** check_choices() - the rules of a Choice. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Parameters: a key that ends in ".$" holds a path, one that ends in ".=" an expression, any other what it says, at any depth.
+ * Parameters: a key that ends in ".$" holds a path, one that ends in ".=" an expression, any other
+ * what it says, at any depth.
  *
- * Of the providers that FlowCron's flows use it is known which parameters they need; and a label is to fit whatever it is made of.
+ * Of the providers that FlowCron's flows use it is known which parameters they need; and a label is
+ * to fit whatever it is made of.
  */
 
 #include "globus-check-internal.h"
@@ -84,7 +86,10 @@ static void check_plain(Check *c, const cJSON *item, bool label, bool expression
         check_value(c, item, expressions);
 }
 
-/* Whether one of the members before @end, or any if that is NULL, is called @plain but for its mark. */
+/*
+ * Whether one of the members before @end, or any if that is NULL, is called @plain but for its
+ * mark.
+ */
 static bool has_plain(const cJSON *object, const char *plain, const cJSON *end) {
         for (const cJSON *item = object->child; item && item != end; item = item->next) {
                 char mark;

@@ -3,7 +3,8 @@
 /*
  * Input schemas: JSON Schema, draft 7, and of Globus's own the key propertyOrder and a few formats.
  *
- * Whether the service refuses keywords that it does not know is not documented; its editor does, so we do.
+ * Whether the service refuses keywords that it does not know is not documented; its editor does, so
+ * we do.
  */
 
 #include "globus-check-internal.h"
@@ -142,7 +143,10 @@ static void check_keyword(Check *c, const cJSON *item, const struct Keyword *k) 
         }
 }
 
-/* In propertyOrder a name that is no property is a fault; in required it asks for what the form has no place for, which may be meant. */
+/*
+ * In propertyOrder a name that is no property is a fault; in required it asks for what the form has
+ * no place for, which may be meant.
+ */
 static void check_names(Check *c, const cJSON *schema, const char *keyword, bool fault) {
         const cJSON *properties = json_object(schema, "properties"), *name;
 

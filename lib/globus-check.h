@@ -2,11 +2,13 @@
 #pragma once
 
 /*
- * Whether a flow definition, or an input schema, is one that the Globus Flows service would take and that could run to its end.
+ * Whether a flow definition, or an input schema, is one that the Globus Flows service would take
+ * and that could run to its end.
  *
- * Stricter than the service's public schema, which knows neither targets nor expressions. Everything that is wrong is found in one go,
- * each fault with its place. What only may be wrong (an expression that works in the interpreter behind the service, but is documented
- * nowhere) is a warning.
+ * Stricter than the service's public schema, which knows neither targets nor expressions.
+ * Everything that is wrong is found in one go, each fault with its place. What only may be wrong
+ * (an expression that works in the interpreter behind the service, but is documented nowhere) is a
+ * warning.
  *
  * The rules and their sources are in docs/globus.md.
  */
@@ -45,8 +47,9 @@ int flow_check(const char *data, size_t size, FlowFaults *ret);
 
 /**
  * flow_faults_add_at() - a fault that the service found, at the place that it names
- * @loc: the way there as the service writes it, a list of keys and numbers that begins with the document's own name ("definition",
- * "input_schema"), perhaps with more before it. As far as it leads into the document, the place is told. 0 or -ENOMEM.
+ * @loc: the way there as the service writes it, a list of keys and numbers that begins with the
+ * document's own name ("definition", "input_schema"), perhaps with more before it. As far as it
+ * leads into the document, the place is told. 0 or -ENOMEM.
  */
 int flow_faults_add_at(
         FlowFaults *f, const char *data, size_t size, const cJSON *loc, const char *text);

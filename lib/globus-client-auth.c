@@ -3,9 +3,10 @@
 /*
  * Logging in and out.
  *
- * A person: native app with PKCE (RFC 7636). There is no device code at Globus, and a browser on the person's own machine can't reach a login
- * node; so the code is shown there, and pasted here. A service account: client credentials, the secret in a file of the owner's alone or in
- * the environment.
+ * A person: native app with PKCE (RFC 7636). There is no device code at Globus, and a browser on
+ * the person's own machine can't reach a login node; so the code is shown there, and pasted here. A
+ * service account: client credentials, the secret in a file of the owner's alone or in the
+ * environment.
  */
 
 #include "globus-client-internal.h"
@@ -181,7 +182,10 @@ int globus_login_url(
         return 0;
 }
 
-/* A login of the same kind and client adds to what there is: a consent for one flow must not cost that for another. */
+/*
+ * A login of the same kind and client adds to what there is: a consent for one flow must not cost
+ * that for another.
+ */
 static int login_begin(
         Globus *g, const char *kind, const char *client_id, const char *credentials) {
         bool same =
@@ -244,14 +248,12 @@ static int read_credentials(const char *path, cJSON **ret, Error *e) {
         return r < 0 ? error_prefix(e, UOW_E_INVALID, "%s", path) : 0;
 }
 
-int service_credentials(
-        const Globus *g, const char *path, char **ret_user, char **ret_id, Error *e) {
+int service_credentials(const char *path, char **ret_user, char **ret_id, Error *e) {
         const char *id = getenv("FLOWCRON_GLOBUS_CLIENT_ID"),
                    *secret = getenv("FLOWCRON_GLOBUS_CLIENT_SECRET");
         _cleanup_json_ cJSON *file = NULL;
         int r;
 
-        (void)g;
         if (path) {
                 r = read_credentials(path, &file, e);
                 if (r != 0)
@@ -276,7 +278,7 @@ int globus_login_service(Globus *g, const char *path, Error *e) {
 
         if (path && !absolute)
                 return error_set(e, -errno, "can't open the credentials %s: %m", path);
-        r = service_credentials(g, absolute, &user, &id, e);
+        r = service_credentials(absolute, &user, &id, e);
         if (r == 0)
                 r = login_begin(g, "service", id, absolute);
         return r == 0 ? token_get(g, GLOBUS_FLOWS_SERVER, GLOBUS_FLOWS_SCOPE, true, &token, e) : r;
@@ -299,7 +301,7 @@ int globus_logout(Globus *g, Error *e) {
         int r = 0, removed;
 
         if (globus_is_service(g) &&
-                service_credentials(g, json_str(g->login, "credentials"), &user, &id, &unused) != 0)
+                service_credentials(json_str(g->login, "credentials"), &user, &id, &unused) != 0)
                 user = NULL;
         cJSON_ArrayForEach(t, json_object(g->login, "tokens")) {
                 if (r == 0)

@@ -3,8 +3,9 @@
 /*
  * What the services say when something is wrong, in words.
  *
- * Globus Flows: {"error": {"code", "message", "detail"}, "debug_id"}, where detail is a text or a list of {"loc", "msg"}; Globus Auth:
- * {"error": "word", "error_description"} or {"errors": [{"code", "detail"}]}; either may ask for a consent instead, with "code" and
+ * Globus Flows: {"error": {"code", "message", "detail"}, "debug_id"}, where detail is a text or a
+ * list of {"loc", "msg"}; Globus Auth: {"error": "word", "error_description"} or {"errors":
+ * [{"code", "detail"}]}; either may ask for a consent instead, with "code" and
  * "authorization_parameters".
  */
 
@@ -74,10 +75,13 @@ static char *service_words(const HttpAnswer *a) {
 
 /* ---- consents ---- */
 
+static const cJSON *authorization(const cJSON *body) {
+        return json_object(body, "authorization_parameters")
+                ?: json_object(error_object(body), "authorization_parameters");
+}
+
 static const cJSON *wanted_scopes(const cJSON *body) {
-        return json_array(json_object(body, "authorization_parameters")
-                        ?: json_object(error_object(body), "authorization_parameters"),
-                "required_scopes");
+        return json_array(authorization(body), "required_scopes");
 }
 
 static bool wants_consent(const HttpAnswer *a) {
@@ -89,20 +93,19 @@ static bool wants_consent(const HttpAnswer *a) {
 }
 
 static int consent(const HttpAnswer *a, const char *flow, Error *e) {
-        const cJSON *parameters = json_object(a->body, "authorization_parameters")
-                ?: json_object(error_object(a->body), "authorization_parameters");
-        const cJSON *scope = cJSON_GetArrayItem(wanted_scopes(a->body), 0);
-        const char *message = json_str(parameters, "session_message"),
-                   *name = cJSON_GetStringValue(scope),
-                   *access = name ? strstr(name, "/data_access") : NULL;
+        const char *name = cJSON_GetStringValue(cJSON_GetArrayItem(wanted_scopes(a->body), 0));
+        const char *access = name ? strstr(name, "/data_access") : NULL;
+        const char *why = json_str(authorization(a->body), "session_message") ?: name;
+        const char *option = flow ? " --flow " : "";
 
         /* A collection's data_access is the usual one; its UUID stands before it. */
         if (access && access - name >= 36)
                 return error_set(e, GLOBUS_E_CONSENT,
                         "your login does not let the flow use the files of collection %.36s. Give it the consent: flowcronctl flow login --data-access %.36s%s%s",
-                        access - 36, access - 36, flow ? " --flow " : "", flow ?: "");
-        return error_set(e, GLOBUS_E_CONSENT, "your login does not cover this%s%s%s%s. Log in again and agree to what is asked: flowcronctl flow login%s%s",
-                message ? " (" : name ? " (it needs the scope " : "", message ?: name ?: "", message || name ? ")" : "", "", flow ? " --flow " : "", flow ?: "");
+                        access - 36, access - 36, option, flow ?: "");
+        return error_set(e, GLOBUS_E_CONSENT,
+                "your login does not cover this%s%s%s. Log in again and agree to what is asked: flowcronctl flow login%s%s",
+                why ? " (" : "", why ?: "", why ? ")" : "", option, flow ?: "");
 }
 
 int globus_error(const HttpAnswer *a, const char *flow, Error *e) {

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* One request over libcurl (7.61 and later), and when it is tried again: see globus-client-internal.h. */
+/*
+ * One request over libcurl (7.61 and later), and when it is tried again: see
+ * globus-client-internal.h.
+ */
 
 #include "globus-client-internal.h"
 

@@ -41,8 +41,9 @@ typedef struct HttpAnswer {
 void http_answer_done(HttpAnswer *a);
 
 /**
- * http_request() - with the tries that the facts about the service allow
- * 429, 500, 502, 503 and 504 are tried again, five times in all, with growing pauses or what Retry-After says, ten seconds at most; with
+ * http_request() - with the tries that the facts about the service allow 429, 500, 502, 503 and 504
+ * are tried again, five times in all, with growing pauses or what Retry-After says, ten seconds at
+ * most; with
  * @once only 429 and 503. 0 whatever the status; GLOBUS_E_UNREACHABLE; -ENOMEM.
  */
 int http_request(Globus *g, const HttpRequest *rq, HttpAnswer *ret, Error *e);
@@ -52,7 +53,10 @@ int http_check_url(const char *what, const char *url, char **ret, Error *e);
 
 /* ---- words ---- */
 
-/** globus_error() - what a status that is no success means, as GLOBUS_E_… with words; @flow: which flow was concerned, or NULL. */
+/**
+ * globus_error() - what a status that is no success means, as GLOBUS_E_… with words; @flow: which
+ * flow was concerned, or NULL.
+ */
 int globus_error(const HttpAnswer *a, const char *flow, Error *e);
 
 /* ---- tokens ---- */
@@ -66,16 +70,17 @@ int login_store_tokens(Globus *g, const cJSON *answer);
 
 /**
  * token_get() - a token for @server that is good for a while yet, got or refreshed if need be
- * @scope: what to ask for if there is none and the login can ask by itself. @renew: the one there is was not taken.
- * Owned by the login. 0, GLOBUS_E_LOGIN, GLOBUS_E_CONSENT, …
+ * @scope: what to ask for if there is none and the login can ask by itself. @renew: the one there
+ * is was not taken. Owned by the login. 0, GLOBUS_E_LOGIN, GLOBUS_E_CONSENT, …
  */
 int token_get(
         Globus *g, const char *server, const char *scope, bool renew, const char **ret, Error *e);
 
-/** auth_post() - a form to Globus Auth; @form: key, value, …, NULL. Basic with @user if not NULL. */
+/**
+ * auth_post() - a form to Globus Auth; @form: key, value, …, NULL. Basic with @user if not NULL.
+ */
 int auth_post(Globus *g, const char *path, const char *const *form, const char *user, cJSON **ret,
         Error *e);
 
 /** service_credentials() - "id:secret" of the service account, from its file or the environment. */
-int service_credentials(
-        const Globus *g, const char *path, char **ret_user, char **ret_id, Error *e);
+int service_credentials(const char *path, char **ret_user, char **ret_id, Error *e);

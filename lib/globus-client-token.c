@@ -6,7 +6,8 @@
  *      {"kind": "native" | "service", "client_id": UUID, "credentials": PATH,
  *       "tokens": {SERVER: {"access_token", "refresh_token", "expires", "scope"}}}
  *
- * The file is replaced as a whole, so two programs that refresh at the same time leave one of two good files.
+ * The file is replaced as a whole, so two programs that refresh at the same time leave one of two
+ * good files.
  */
 
 #include "globus-client-internal.h"
@@ -193,7 +194,7 @@ static int ask_as_service(Globus *g, const char *scope, Error *e) {
         _cleanup_json_ cJSON *answer = NULL;
         int r;
 
-        r = service_credentials(g, json_str(g->login, "credentials"), &user, &id, e);
+        r = service_credentials(json_str(g->login, "credentials"), &user, &id, e);
         if (r == 0)
                 r = auth_post(g, "/v2/oauth2/token", form, user, &answer, e);
         if (r == GLOBUS_E_REFUSED || r == GLOBUS_E_LOGIN)

@@ -32,7 +32,9 @@ typedef struct Value {
 /** expr_unknown() - a value of which nothing is known. */
 Value expr_unknown(void);
 
-/** expr_fault() - note a fault, if it is the first, and return a value of which nothing is known. */
+/**
+ * expr_fault() - note a fault, if it is the first, and return a value of which nothing is known.
+ */
 Value expr_fault(Reader *r, size_t at, const char *what, const char *more);
 /** expr_warn() - note a warning, if it is the first. */
 void expr_warn(Reader *r, size_t at, const char *what, const char *more);
@@ -45,7 +47,10 @@ bool expr_is_name_char(char c, bool first);
 
 /** expr_next() - the character that comes next, white space skipped; 0 at the end. */
 char expr_next(Reader *r);
-/** expr_accept() - take a sign if it comes next; "<" is not the beginning of "<=". Nothing is accepted after a fault. */
+/**
+ * expr_accept() - take a sign if it comes next; "<" is not the beginning of "<=". Nothing is
+ * accepted after a fault.
+ */
 bool expr_accept(Reader *r, const char *sign);
 bool expr_accept_word(Reader *r, const char *word);
 void expr_expect(Reader *r, const char *sign);

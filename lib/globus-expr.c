@@ -3,9 +3,10 @@
 /*
  * A reader of the flow language's expressions, which decides nothing but whether they are ones.
  *
- * Recursive descent over Python's grammar of expressions, as far as it is documented, or used in the service's own examples. What the
- * interpreter behind it is likely to take but no source shows is let through with a warning; all else is a fault. On the way it works out how
- * long a text can become, for labels.
+ * Recursive descent over Python's grammar of expressions, as far as it is documented, or used in
+ * the service's own examples. What the interpreter behind it is likely to take but no source shows
+ * is let through with a warning; all else is a fault. On the way it works out how long a text can
+ * become, for labels.
  */
 
 #include "globus-expr-internal.h"

@@ -4,16 +4,17 @@
 /*
  * Expressions of the flow language: the values of parameters whose name ends in ".=".
  *
- * They look like Python's and are evaluated by a small interpreter of the service. Only what is documented, or used in the service's own
- * examples, counts as known: see docs/globus.md.
+ * They look like Python's and are evaluated by a small interpreter of the service. Only what is
+ * documented, or used in the service's own examples, counts as known: see docs/globus.md.
  */
 
 #include "error.h"
 
 /**
  * expr_quote() - @text as a literal of the language, the one way that text gets into an expression
- * In single quotes. Quotes, backslashes and control characters are escaped; a backtick too, because outside of literals it encloses a
- * JSONPath. What is no UTF-8 becomes text_escape()d first. New string, NULL without memory.
+ * In single quotes. Quotes, backslashes and control characters are escaped; a backtick too, because
+ * outside of literals it encloses a JSONPath. What is no UTF-8 becomes text_escape()d first. New
+ * string, NULL without memory.
  */
 char *expr_quote(const char *text);
 

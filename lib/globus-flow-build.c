@@ -11,7 +11,10 @@
 #include "strv.h"
 #include "text.h"
 
-/* Every error that an action can end with; without all of them a run could end without a word of ours. */
+/*
+ * Every error that an action can end with; without all of them a run could end without a word of
+ * ours.
+ */
 static const char *const action_errors[] = { "ActionUnableToRun", "ActionFailedException",
         "ActionTimeout" };
 

@@ -2,10 +2,12 @@
 #pragma once
 
 /*
- * Writing a flow definition so that the code reads like the flow: one call a state, in the order of the story.
+ * Writing a flow definition so that the code reads like the flow: one call a state, in the order of
+ * the story.
  *
- * A Flow collects the states and every text made on the way. A call that runs out of memory spoils the Flow; nobody has to look before
- * flow_finish(), which says so. All strings that a call takes may be the Flow's own, constants or the caller's; they are copied.
+ * A Flow collects the states and every text made on the way. A call that runs out of memory spoils
+ * the Flow; nobody has to look before flow_finish(), which says so. All strings that a call takes
+ * may be the Flow's own, constants or the caller's; they are copied.
  */
 
 #include "globus-flow.h"
@@ -23,7 +25,10 @@ typedef enum FlowFolder {
         _FOLDER_MAX,
 } FlowFolder;
 
-/* What the generator knows of the instance, ready to be used. Folders are as the collection shows them, with a slash at the end. */
+/*
+ * What the generator knows of the instance, ready to be used. Folders are as the collection shows
+ * them, with a slash at the end.
+ */
 typedef struct FlowSite {
         const char *instance, *hpc; /* HPC's name: at most 40 characters, never empty */
         const char *collection;     /* UUID */
@@ -59,7 +64,10 @@ typedef struct Pair {
 /** flow_object() - a JSON object of @pairs, which end with an empty one; NULL: none. */
 cJSON *flow_object(Flow *f, const Pair *pairs);
 
-/* An Action. What is not given is left out, but for ResultPath and ExceptionOnActionFailure, which are always written. */
+/*
+ * An Action. What is not given is left out, but for ResultPath and ExceptionOnActionFailure, which
+ * are always written.
+ */
 typedef struct FlowAction {
         const char *comment;
         const char *url;
@@ -107,7 +115,10 @@ typedef struct FlowChoice {
 
 FlowChoice flow_choice(Flow *f, const char *name, const char *comment, const char *otherwise);
 
-/** choice_text() - @operator is StringEquals or StringMatches. The path must be there when the choice is made. */
+/**
+ * choice_text() - @operator is StringEquals or StringMatches. The path must be there when the
+ * choice is made.
+ */
 void choice_text(
         FlowChoice c, const char *path, const char *operator, const char * value, const char *next);
 /** choice_present_text() - the same for a path that may not be there, which is no match. */
@@ -126,8 +137,9 @@ void choice_at_least(FlowChoice c, const char *path, double value, const char *n
 #define STATE_END_FAILED "EndWithTheReason"
 
 /*
- * Expressions for what an entry of the status board says: the name that the folder has now, and the text without it. In an entry the first
- * " - as " is followed by a new name. It begins with the old one; else it is not looked at.
+ * Expressions for what an entry of the status board says: the name that the folder has now, and the
+ * text without it. In an entry the first " - as " is followed by a new name. It begins with the old
+ * one; else it is not looked at.
  */
 #define FLOW_AS "progress.text[len(progress.text.split(' - as ')[0]) + 6:]"
 #define FLOW_RENAMED FLOW_AS "[:len(plan.name)] == plan.name"
@@ -140,11 +152,19 @@ void flow_watch(Flow *f);
 void flow_return(Flow *f);
 cJSON *flow_form(Flow *f);
 
-/** flow_transfer_folder() - the parameters, beside texts, of a transfer of one folder; the folders are at two paths in the run's data. */
+/**
+ * flow_transfer_folder() - the parameters, beside texts, of a transfer of one folder; the folders
+ * are at two paths in the run's data.
+ */
 cJSON *flow_transfer_folder(Flow *f, const char *from, const char *to);
-/** flow_transfer_options() - what each transfer of ours has: encrypted, verified, times kept, no mails. Adds to @more and returns it. */
+/**
+ * flow_transfer_options() - what each transfer of ours has: encrypted, verified, times kept, no
+ * mails. Adds to @more and returns it.
+ */
 cJSON *flow_transfer_options(Flow *f, cJSON *more);
-/** flow_transfer_reason() - an expression for what is known of why the transfer at $.RESULT failed. */
+/**
+ * flow_transfer_reason() - an expression for what is known of why the transfer at $.RESULT failed.
+ */
 const char *flow_transfer_reason(Flow *f, const char *result);
 
 /** flow_pause() - the pause before look @n, counted from 0, in seconds. */
@@ -153,7 +173,10 @@ unsigned flow_pause(const FlowOptions *o, unsigned n);
 /* The list of growing pauses has no more; more would make the definition a list of numbers. */
 #define FLOW_PAUSES_MAX 200
 
-/* The engine's history: wait 2, listing 5, note 5, choice 2 a round, and all before and after it with every option. See docs/globus.md. */
+/*
+ * The engine's history: wait 2, listing 5, note 5, choice 2 a round, and all before and after it
+ * with every option. See docs/globus.md.
+ */
 #define FLOW_EVENTS_A_ROUND 14
 #define FLOW_EVENTS_AROUND 150
 #define FLOW_EVENTS_MAX 25000
@@ -168,5 +191,8 @@ unsigned flow_pause(const FlowOptions *o, unsigned n);
 #define PROVIDER_PERMISSION "https://transfer.actions.globus.org/manage_permission"
 #define PROVIDER_INGEST "https://actions.globus.org/search/ingest"
 
-/* How long an upload, or a return, may take. Nothing is known of a bound of the service; two weeks is more than any transfer that goes on. */
+/*
+ * How long an upload, or a return, may take. Nothing is known of a bound of the service; two weeks
+ * is more than any transfer that goes on.
+ */
 #define TRANSFER_SECONDS (14 * 24 * 3600)

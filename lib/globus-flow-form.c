@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What the researcher is asked: a JSON Schema from which the web page makes a form, and by which the service checks the input.
+ * What the researcher is asked: a JSON Schema from which the web page makes a form, and by which
+ * the service checks the input.
  *
- * For most it is all they ever see of FlowCron, so titles and descriptions say what is needed, without a word of Slurm. The input has the
- * shape that flows for FlowCron have always had: {"input": {"source": {"id", "path"}, "delete": bool, …}}.
+ * For most it is all they ever see of FlowCron, so titles and descriptions say what is needed,
+ * without a word of Slurm. The input has the shape that flows for FlowCron have always had:
+ * {"input": {"source": {"id", "path"}, "delete": bool, …}}.
  */
 
 #include "globus-flow-build.h"

@@ -3,11 +3,12 @@
 /*
  * The way back, and the end.
  *
- * Results and evidence come back the same way, into the folder that was uploaded; only then a job that failed ends the run as failed, with
- * the reason that the status board gave. A failed job's folder stays on the cluster, so that it can be tried again there.
+ * Results and evidence come back the same way, into the folder that was uploaded; only then a job
+ * that failed ends the run as failed, with the reason that the status board gave. A failed job's
+ * folder stays on the cluster, so that it can be tried again there.
  *
- * What a step after the return can't do (a copy, an entry in an index, a permission, the removal) ends the run as failed too, but says
- * first that the result is back.
+ * What a step after the return can't do (a copy, an entry in an index, a permission, the removal)
+ * ends the run as failed too, but says first that the result is back.
  *
  * What the run knows: $.result {name, path, outcome, succeeded}, $.back (the transfer's answer).
  */
@@ -19,7 +20,10 @@
 #define DONE_CHARACTERS 7
 #define SUCCEEDED_CHARACTERS 16
 
-/* With more entries their list would take too much of the 200 KB that a run may know; then everything is brought back. */
+/*
+ * With more entries their list would take too much of the 200 KB that a run may know; then
+ * everything is brought back.
+ */
 #define LISTED 100
 
 /* ---- what the last entry of the board says ---- */
@@ -47,7 +51,10 @@ static cJSON *transfer_listed(Flow *f) {
 }
 
 static cJSON *newer_only(Flow *f, cJSON *more) {
-        /* 2: what is newer on the cluster. What was uploaded and is unchanged does not travel again, and what the user changed meanwhile stays. */
+        /*
+         * 2: what is newer on the cluster. What was uploaded and is unchanged does not travel
+         * again, and what the user changed meanwhile stays.
+         */
         f->spoiled |= json_set_int(more, "sync_level", 2) < 0;
         return more;
 }

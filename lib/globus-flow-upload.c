@@ -3,19 +3,21 @@
 /*
  * From the form to a complete upload.
  *
- * Everything that can be known to be wrong is found before the first byte moves: the folder is there and is one, data/ and scripts/ are
- * in it, sentinels/ is not, and the cluster takes a new folder (the status folder). A folder is asked about without its last slash,
- * so that a file is told apart from a folder.
+ * Everything that can be known to be wrong is found before the first byte moves: the folder is
+ * there and is one, data/ and scripts/ are in it, sentinels/ is not, and the cluster takes a new
+ * folder (the status folder). A folder is asked about without its last slash, so that a file is
+ * told apart from a folder.
  *
- * What the run knows, by name: $.unit (what was chosen), $.plan (where it goes), $.look (the last answer), $.problem (an action that
- * could not be done), $.upload (the transfer's answer).
+ * What the run knows, by name: $.unit (what was chosen), $.plan (where it goes), $.look (the last
+ * answer), $.problem (an action that could not be done), $.upload (the transfer's answer).
  */
 
 #include "globus-flow-build.h"
 
 /*
- * Of a name so many characters are kept. Even if each takes four bytes, the run's id still fits behind it into a file's name, which has 255
- * bytes; and a label, which has 128 characters, has room for it, the cluster's name and the words between.
+ * Of a name so many characters are kept. Even if each takes four bytes, the run's id still fits
+ * behind it into a file's name, which has 255 bytes; and a label, which has 128 characters, has
+ * room for it, the cluster's name and the words between.
  */
 #define NAME_CHARACTERS 54
 
@@ -250,7 +252,10 @@ const char *flow_transfer_reason(Flow *f, const char *result) {
         const char *details = flow_text(f, "getattr('%s.details.nice_status_details', '')", result);
         const char *status = flow_text(f, "getattr('%s.details.nice_status', '')", result);
 
-        /* In this order: $.problem may be of an earlier action, but an action that could not be done has no answer of its own. */
+        /*
+         * In this order: $.problem may be of an earlier action, but an action that could not be
+         * done has no answer of its own.
+         */
         return flow_text(f, "str(%s if %s else %s if %s else getattr('problem.Cause', %s))",
                 details, details, status, status, flow_quote(f, "nothing"));
 }
@@ -319,7 +324,10 @@ static void look_at_destination(Flow *f, const char *next) {
         source_unreadable(f);
 }
 
-/* The folder may be gone with the first run's result, or never have been made; FlowCron fills it at any time. */
+/*
+ * The folder may be gone with the first run's result, or never have been made; FlowCron fills it at
+ * any time.
+ */
 static void find_status_folder(Flow *f, const char *next) {
         FlowChoice c;
 

@@ -3,13 +3,16 @@
 /*
  * Waiting, with one action a round.
  *
- * A round is: wait, list the status folder (one entry), note what it says, choose. What the board says last decides which of the waiting
- * states comes next, so that the run's event log shows in plain words where the job is. Nothing but an entry that begins with "done - " or
- * "gone" ends the waiting; an empty listing, or a cluster that does not answer, is borne with, and counted.
+ * A round is: wait, list the status folder (one entry), note what it says, choose. What the board
+ * says last decides which of the waiting states comes next, so that the run's event log shows in
+ * plain words where the job is. Nothing but an entry that begins with "done - " or "gone" ends the
+ * waiting; an empty listing, or a cluster that does not answer, is borne with, and counted.
  *
- * The pauses grow: each is some percent longer than the one before, up to a bound, so that a look comes late by no more than these percent
- * of the time that has passed. They are written out as a list, because whole numbers of seconds are wanted and the language has no
- * documented way to round. The bound on the looks is there because the engine is thought to end a run after 25,000 entries of its history.
+ * The pauses grow: each is some percent longer than the one before, up to a bound, so that a look
+ * comes late by no more than these percent of the time that has passed. They are written out as a
+ * list, because whole numbers of seconds are wanted and the language has no documented way to
+ * round. The bound on the looks is there because the engine is thought to end a run after 25,000
+ * entries of its history.
  *
  * What the run knows: $.progress {text, round, silent, pause}, $.board (the last listing).
  */
@@ -19,9 +22,15 @@
 /* What an instance's board says of a success that moved on to the next. */
 #define MOVED_ON "gone - moved on"
 
-/* So many looks one after the other that show nothing: with the usual pauses four days, the longest weekend without a system administrator. */
+/*
+ * So many looks one after the other that show nothing: with the usual pauses four days, the longest
+ * weekend without a system administrator.
+ */
 #define SILENT_LOOKS 72
-/* Of a Unit of Work that is fetched: who asks for it knows that it has been there, so a name that nobody knows is a mistake. An hour and a half. */
+/*
+ * Of a Unit of Work that is fetched: who asks for it knows that it has been there, so a name that
+ * nobody knows is a mistake. An hour and a half.
+ */
 #define SILENT_LOOKS_FETCH 15
 
 unsigned flow_pause(const FlowOptions *o, unsigned n) {
@@ -83,7 +92,10 @@ static const char *next_pause(Flow *f) {
         return flow_text(f, "[%s][progress.round] if progress.round < %u else %u", list, n, last);
 }
 
-/* What a listing of a folder that is not there answers is not documented; it may well be an answer without a list. */
+/*
+ * What a listing of a folder that is not there answers is not documented; it may well be an answer
+ * without a list.
+ */
 #define LISTED "getattr('board.details.DATA', [])"
 
 static void look(Flow *f) {
@@ -161,7 +173,9 @@ static const char *next_folder(Flow *f, FlowFolder folder) {
         return flow_text(f, "[%s][plan.leg - 1]", list);
 }
 
-/* A success that moved on is looked for in the next instance, which has a status board of its own. */
+/*
+ * A success that moved on is looked for in the next instance, which has a status board of its own.
+ */
 static void follow(Flow *f) {
         FlowChoice c = flow_choice(f, "WhereDidItMoveOn",
                 "The next instance of the chain, unless this was the last.", "TheResultIsGone");

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What is asked for is checked here, once, and put into the shape that the parts of the flow use: see globus-flow.h. */
+/*
+ * What is asked for is checked here, once, and put into the shape that the parts of the flow use:
+ * see globus-flow.h.
+ */
 
 #include "globus-flow.h"
 
@@ -113,7 +116,10 @@ static int check_options(Flow *f, Error *e) {
 
 /* ---- the site ---- */
 
-/* A folder of the instance as the collection shows it, with a slash at the end. Absolute ones must lie in the base folder: of others it is not known where that is. */
+/*
+ * A folder of the instance as the collection shows it, with a slash at the end. Absolute ones must
+ * lie in the base folder: of others it is not known where that is.
+ */
 static int site_folder(
         Flow *f, const Config *c, const char *key, const char *path, const char **ret, Error *e) {
         const char *top = collection_path(c), *inside = path;

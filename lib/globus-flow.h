@@ -4,8 +4,9 @@
 /*
  * The flow that an instance's researchers start, generated from the instance's configuration.
  *
- * flow_generate() writes the two documents that the Globus Flows service takes: the definition, a state machine in the service's own
- * language, and the input schema, from which the web page makes the form. What the flow does is told by the files in its order:
+ * flow_generate() writes the two documents that the Globus Flows service takes: the definition, a
+ * state machine in the service's own language, and the input schema, from which the web page makes
+ * the form. What the flow does is told by the files in its order:
  *
  *      globus-flow-form.c      what the researcher is asked
  *      globus-flow-upload.c    look before moving; make the status folder; upload; say that the upload is complete
@@ -48,7 +49,8 @@ typedef struct FlowOptions {
 #define FLOW_ROUNDS 1500
 
 /**
- * flow_options_init() - the defaults for @c: asks whether to delete, brings back everything, begins with globus.check_interval
+ * flow_options_init() - the defaults for @c: asks whether to delete, brings back everything, begins
+ * with globus.check_interval
  */
 void flow_options_init(FlowOptions *o, const Config *c);
 
@@ -61,7 +63,8 @@ int flow_generate(const Config *c, const FlowOptions *o, cJSON **ret_definition,
 
 /**
  * flow_events() - how many entries of the run's history a job takes that is not done for @time
- * Counted as carefully as the engine's bound of 25,000 is thought to count; the upload and the return are included.
+ * Counted as carefully as the engine's bound of 25,000 is thought to count; the upload and the
+ * return are included.
  */
 unsigned flow_events(const FlowOptions *o, usec_t time);
 

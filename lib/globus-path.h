@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* References into a run's data: "$", or "$.name", then ".name", "[0]" or "['name']" any number of times. */
+/*
+ * References into a run's data: "$", or "$.name", then ".name", "[0]" or "['name']" any number of
+ * times.
+ */
 
 #include <stdbool.h>
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The text is walked once more, beside the tree that was made of it; it is known to be valid, so the walk needs no care of its own. */
+/*
+ * The text is walked once more, beside the tree that was made of it; it is known to be valid, so
+ * the walk needs no care of its own.
+ */
 
 #include "json-place.h"
 
@@ -160,7 +163,9 @@ void json_place_key(const JsonPlaces *p, const cJSON *item, size_t *ret_line, si
         line_and_column(p, place ? place->key : 0, ret_line, ret_column);
 }
 
-/* How many bytes the four hexadecimal digits at @s stand for in UTF-8; half of a pair counts two. */
+/*
+ * How many bytes the four hexadecimal digits at @s stand for in UTF-8; half of a pair counts two.
+ */
 static size_t escaped_length(const char *s) {
         unsigned c = 0;
 

@@ -2,9 +2,11 @@
 #pragma once
 
 /*
- * Where the parts of a JSON text stand: cJSON does not keep that, and a fault without its place is hard to mend.
+ * Where the parts of a JSON text stand: cJSON does not keep that, and a fault without its place is
+ * hard to mend.
  *
- * Made from the text and the value that json_parse() made of it; both must outlive it. Lines and columns count from 1, columns in bytes.
+ * Made from the text and the value that json_parse() made of it; both must outlive it. Lines and
+ * columns count from 1, columns in bytes.
  */
 
 #include "json.h"
@@ -26,5 +28,8 @@ void json_place_key(const JsonPlaces *p, const cJSON *item, size_t *ret_line, si
 void json_place_within(
         const JsonPlaces *p, const cJSON *item, size_t at, size_t *ret_line, size_t *ret_column);
 
-/** json_place_path() - the way to @item: "States.Upload.Catch[0].Next", "" for the root. New string or NULL. */
+/**
+ * json_place_path() - the way to @item: "States.Upload.Catch[0].Next", "" for the root. New string
+ * or NULL.
+ */
 char *json_place_path(const JsonPlaces *p, const cJSON *item);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Flow definitions, input schemas and expressions that somebody wrote. Whatever they are, each fault is told, at a place that is in the
- * text; a text becomes a literal that is an expression; and what is found in a document does not change when it is printed anew.
+ * Flow definitions, input schemas and expressions that somebody wrote. Whatever they are, each
+ * fault is told, at a place that is in the text; a text becomes a literal that is an expression;
+ * and what is found in a document does not change when it is printed anew.
  */
 
 #include "fuzz.h"

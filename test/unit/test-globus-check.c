@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Each rule about definitions and input schemas, broken once: found, at its place, and nothing else with it. */
+/*
+ * Each rule about definitions and input schemas, broken once: found, at its place, and nothing else
+ * with it.
+ */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -230,7 +233,10 @@ static void test_places(void **state _unused_) {
 
         assert_int_equal(flow_check(text, strlen(text), &found), 0);
         assert_int_equal(found.n, 4);
-        /* A raw line break is none of the language's texts; it is found where it stands in the file. */
+        /*
+         * A raw line break is none of the language's texts; it is found where it stands in the
+         * file.
+         */
         assert_place(&found.list[0], 4, 37);
         assert_place(&found.list[1], 5, 9);  /* the value */
         assert_place(&found.list[2], 5, 23); /* the target */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What the client says and asks for, without a service: addresses, scopes, principals, and the service's errors in words. */
+/*
+ * What the client says and asks for, without a service: addresses, scopes, principals, and the
+ * service's errors in words.
+ */
 
 #include <setjmp.h>
 #include <stdarg.h>

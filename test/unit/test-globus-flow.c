@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The generated flow: whole documents against test/unit/golden/flow-NAME.json (FLOWCRON_GOLDEN_UPDATE=1 writes them anew, to be read
- * before they are committed), and what must hold whatever is configured and asked for.
+ * The generated flow: whole documents against test/unit/golden/flow-NAME.json
+ * (FLOWCRON_GOLDEN_UPDATE=1 writes them anew, to be read before they are committed), and what must
+ * hold whatever is configured and asked for.
  */
 
 #include <setjmp.h>
@@ -172,7 +173,10 @@ static void test_options(void **state _unused_) {
         }
 }
 
-/* Only what touches nothing but the cluster's collection is the flow's; the researcher's files are the researcher's. */
+/*
+ * Only what touches nothing but the cluster's collection is the flow's; the researcher's files are
+ * the researcher's.
+ */
 static void test_run_as_flow(void **state _unused_) {
         _cleanup_(config_freep) Config *c = config("H", "/p");
         _cleanup_json_ cJSON *definition = NULL, *schema = NULL;
