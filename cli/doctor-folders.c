@@ -9,13 +9,11 @@
 #include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
-#include <sys/xattr.h>
 
 #include "doctor.h"
 #include "fileio.h"
-#include "filesystem.h"
 #include "shell-quote.h"
+#include "storage.h"
 #include "text.h"
 
 /* File servers tell the time in whole seconds at worst, and a second may pass between question and answer. */
@@ -30,17 +28,15 @@ static const Place shared[] = { PLACE_UPLOADED, PLACE_ANALYSED, PLACE_FAILED, PL
 
 static void check_watch(Doctor *d) {
         const cJSON *watch = json_object(d->status, "watch");
-        const char *trouble = json_str(watch, "trouble"), *name = NULL;
+        const char *trouble = json_str(watch, "trouble");
         WatchMode mode = d->config->watch.mode;
-        struct statfs fs;
-        bool sees_all;
+        Storage s;
 
-        if (fstatfs(d->layout->fd[PLACE_UPLOADED], &fs) < 0)
+        if (storage_look(d->layout->fd[PLACE_UPLOADED], &s) < 0)
                 return;
-        sees_all = file_system_sees_all((long)fs.f_type, &name);
-        if (mode == WATCH_INOTIFY && !sees_all) {
+        if (mode == WATCH_INOTIFY && s.shared) {
                 doctor_find(d, "watch", FINDING_WARNING,
-                        "watch.mode is inotify, on a file system of type %s", name);
+                        "watch.mode is inotify, on a file system of type %s", s.type);
                 doctor_why(d,
                         "inotify does not see there what other hosts write; uploads are found by the scan alone. "
                         "With \"auto\" it scans more often.");
@@ -51,8 +47,8 @@ static void check_watch(Doctor *d) {
                         json_str(watch, "rescan_interval") ?: "?");
                 doctor_advise(d, "sysctl fs.inotify");
         } else
-                doctor_find(d, "watch", FINDING_OK, "%s: %s", name,
-                        mode == WATCH_POLL || !sees_all
+                doctor_find(d, "watch", FINDING_OK, "%s: %s", s.type,
+                        mode == WATCH_POLL || s.shared
                                 ? "uploads are found by scanning"
                                 : "uploads are seen by inotify as they come, and by scanning");
 }
@@ -171,11 +167,9 @@ static bool lacks_setgid(const Doctor *d _unused_, const Look *l) {
 }
 
 static bool lacks_acl(const Doctor *d, const Look *l) {
-        char buf[1024];
+        Storage s;
 
-        return fgetxattr(d->layout->fd[l->place], "system.posix_acl_default", buf, sizeof(buf)) <
-                0 &&
-                errno == ENODATA;
+        return storage_look(d->layout->fd[l->place], &s) == 0 && s.knows_acl && !s.acl_shared;
 }
 
 static bool has_another_group(const Doctor *d, const Look *l) {

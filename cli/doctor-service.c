@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "crontab.h"
 #include "doctor.h"
 #include "environment.h"
 #include "text.h"
@@ -128,9 +129,24 @@ static void check_unit(Doctor *d, const Run *r) {
 
 /* ---- cron ---- */
 
+static char *resolved(char *path) {
+        char *real = path ? realpath(path, NULL) : NULL;
+
+        if (!real)
+                return path;
+        free(path);
+        return real;
+}
+
+/* The configuration that these options of either program lead to; new string or NULL. */
+static char *configuration(const char *file, const char *instance) {
+        return resolved(file ? strdup(file) : config_default_path(instance));
+}
+
 /* Whether a command of a crontab makes passes of this instance. */
 static bool is_ours(const Doctor *d, char *const *argv) {
-        const char *name = "default", *config = NULL;
+        _cleanup_free_ char *ours = configuration(d->cli->config_path, d->instance), *theirs = NULL;
+        const char *name = "default", *file = NULL;
         bool once = false;
 
         for (size_t i = 1; argv[i]; i++) {
@@ -141,13 +157,10 @@ static bool is_ours(const Doctor *d, char *const *argv) {
                 else if (value && (streq(argv[i], "-i") || streq(argv[i], "--instance")))
                         name = argv[++i];
                 else if (value && streq(argv[i], "--config"))
-                        config = argv[++i];
+                        file = argv[++i];
         }
-        if (!once)
-                return false;
-        return config ? streq(config, d->cli->config_path) ||
-                        (d->config && streq(config, d->config->file))
-                      : streq(name, d->instance) && !d->cli->config_path;
+        theirs = configuration(file, name);
+        return once && ours && streq(ours, theirs);
 }
 
 /* "$HOME/.local/bin/flowcrond" and the like, as the shell would have it; new string or NULL. */
@@ -173,15 +186,18 @@ static void check_entry(Doctor *d, const char *table, const char *word) {
         doctor_advise(d, "%s -e", table);
 }
 
-/* The words from the program on; NULL if there is no flowcrond in the line. */
-static char **from_program(char **words) {
-        for (; words && *words; words++) {
-                const char *slash = strrchr(*words, '/');
+/* The flowcrond that an entry runs for this instance; new string, NULL if it is another's. */
+static char *program_of_entry(const Doctor *d, const char *line) {
+        const char *command = crontab_command(line), *slash;
+        _cleanup_free_ char *program = command ? crontab_first_word(command) : NULL;
+        _cleanup_(strv_freep) char **words = NULL;
 
-                if (streq(slash ? slash + 1 : *words, "flowcrond"))
-                        return words;
-        }
-        return NULL;
+        slash = program ? strrchr(program, '/') : NULL;
+        if (!program || !streq(slash ? slash + 1 : program, "flowcrond"))
+                return NULL;
+        if (strv_split(&words, command, " \t'\"") < 0 || !is_ours(d, words))
+                return NULL;
+        return TAKE_PTR(program);
 }
 
 /* The first entry of ours in a table: whether there is one. */
@@ -192,15 +208,11 @@ static bool check_table(Doctor *d, Probe p, const char *table) {
         if (!r || strv_split(&lines, run_out(r), "\n") < 0)
                 return false;
         for (char **l = lines; l && *l; l++) {
-                _cleanup_(strv_freep) char **words = NULL;
-                char **argv;
+                _cleanup_free_ char *program = program_of_entry(d, *l);
 
-                if (**l == '#' || strv_split(&words, *l, " \t'\"") < 0)
+                if (!program)
                         continue;
-                argv = from_program(words);
-                if (!argv || !is_ours(d, argv))
-                        continue;
-                check_entry(d, table, argv[0]);
+                check_entry(d, table, program);
                 return true;
         }
         return false;

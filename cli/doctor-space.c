@@ -6,10 +6,10 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #include "doctor.h"
 #include "shell-quote.h"
+#include "storage.h"
 #include "text.h"
 
 #define MIB ((uint64_t)1 << 20)
@@ -41,20 +41,14 @@ static FindingResult judge(uint64_t left, uint64_t little, uint64_t none) {
         return left < none ? FINDING_FAULT : left < little ? FINDING_WARNING : FINDING_OK;
 }
 
-static void check_file_system(Doctor *d) {
+static void check_file_system(Doctor *d, const Storage *s) {
+        FindingResult space = judge(s->free, FREE_LITTLE, FREE_NONE),
+                      files = judge(s->free_files, FILES_LITTLE, FILES_NONE);
         _cleanup_free_ char *base = shell_quote(d->config->base);
-        struct statvfs vfs;
         char left[32], all[32];
-        uint64_t bytes;
-        FindingResult space, files;
 
-        if (fstatvfs(d->layout->fd[PLACE_STATE], &vfs) < 0)
-                return;
-        bytes = (uint64_t)vfs.f_bavail * vfs.f_frsize;
-        space = judge(bytes, FREE_LITTLE, FREE_NONE);
-        files = vfs.f_files ? judge(vfs.f_favail, FILES_LITTLE, FILES_NONE) : FINDING_OK;
-        doctor_find(d, "space", space, "%s of %s are free", size_words(left, bytes),
-                size_words(all, (uint64_t)vfs.f_blocks * vfs.f_frsize));
+        doctor_find(d, "space", space, "%s of %s are free", size_words(left, s->free),
+                size_words(all, s->total));
         if (space != FINDING_OK) {
                 doctor_why(d,
                         "Uploads and jobs fail on a full file system, and FlowCron stops until there is room for its event log.");
@@ -62,10 +56,27 @@ static void check_file_system(Doctor *d) {
         }
         if (files == FINDING_OK)
                 return;
-        doctor_find(d, "space", files, "only %llu more files can be made",
-                (unsigned long long)vfs.f_favail);
+        doctor_find(d, "space", files, "only %" PRIu64 " more files can be made", s->free_files);
         doctor_why(d, "The file system's number of files is bounded, whatever their size.");
         doctor_advise(d, "du -x --inodes -s %s/*", base ?: "");
+}
+
+/* What the kernel itself knows of a quota: on local file systems. */
+static void check_known_quota(Doctor *d, const Storage *s) {
+        FindingResult bytes = judge(s->quota_left, FREE_LITTLE, FREE_NONE),
+                      files = judge(s->quota_files_left, FILES_LITTLE, FILES_NONE);
+        char left[32];
+
+        if (bytes != FINDING_OK || s->quota_left != STORAGE_UNKNOWN) {
+                doctor_find(d, "quota", bytes, "leaves %s", size_words(left, s->quota_left));
+                if (bytes != FINDING_OK)
+                        doctor_advise(d, "quota -s");
+        }
+        if (files != FINDING_OK) {
+                doctor_find(
+                        d, "quota", files, "leaves %" PRIu64 " more files", s->quota_files_left);
+                doctor_advise(d, "quota -s");
+        }
 }
 
 /* quota(1) --quiet prints the file systems whose quota is exceeded, and nothing else. */
@@ -150,9 +161,14 @@ static void check_retention(Doctor *d) {
 }
 
 void doctor_check_space(Doctor *d) {
+        Storage s;
+
         if (!d->layout)
                 return;
-        check_file_system(d);
+        if (storage_look(d->layout->fd[PLACE_STATE], &s) == 0) {
+                check_file_system(d, &s);
+                check_known_quota(d, &s);
+        }
         check_quota(d);
         check_logs(d);
         check_retention(d);

@@ -41,7 +41,7 @@ typedef struct AclEntry {
         uint32_t id;
 } AclEntry;
 
-/* ---- looking ---- */
+/* ---- quota ---- */
 
 static uint64_t left(uint64_t limit, uint64_t used) {
         return limit > used ? limit - used : 0;
@@ -69,28 +69,7 @@ static void note_quota(Storage *s, int fd, int type, unsigned id) {
 #endif
 }
 
-int storage_look(int dirfd, Storage *ret) {
-        Storage s = { .quota_left = STORAGE_UNKNOWN, .quota_files_left = STORAGE_UNKNOWN };
-        struct statvfs vfs;
-        struct statfs fs;
-        struct stat st;
-
-        if (fstat(dirfd, &st) < 0 || fstatfs(dirfd, &fs) < 0 || fstatvfs(dirfd, &vfs) < 0)
-                return -errno;
-        s.shared = !file_system_sees_all((long)fs.f_type, &s.type);
-        s.free = (uint64_t)vfs.f_bavail * vfs.f_frsize;
-        s.total = (uint64_t)vfs.f_blocks * vfs.f_frsize;
-        s.free_files = vfs.f_files ? vfs.f_favail : STORAGE_UNKNOWN;
-        s.group = st.st_gid;
-        s.mode = st.st_mode & 07777;
-        s.setgid = st.st_mode & S_ISGID;
-        note_quota(&s, dirfd, USRQUOTA, getuid());
-        note_quota(&s, dirfd, GRPQUOTA, st.st_gid);
-        *ret = s;
-        return 0;
-}
-
-/* ---- sharing ---- */
+/* ---- ACLs ---- */
 
 /* A descriptor may be one that only names the folder (O_PATH), of which attributes can't be had. */
 static ssize_t read_acl(int dirfd, char *buf, size_t size) {
@@ -110,6 +89,47 @@ static bool is_shared_acl(const AclEntry *entries, size_t n) {
         }
         return group && mask;
 }
+
+static size_t count_entries(ssize_t size) {
+        return size < (ssize_t)sizeof(uint32_t)
+                ? 0
+                : ((size_t)size - sizeof(uint32_t)) / sizeof(AclEntry);
+}
+
+static void note_acl(Storage *s, int dirfd) {
+        _Alignas(4) char buf[ACL_SIZE_MAX];
+        const AclEntry *entries = (const AclEntry *)(const void *)(buf + sizeof(uint32_t));
+        ssize_t size = read_acl(dirfd, buf, sizeof(buf));
+
+        s->knows_acl = size >= 0 || errno == ENODATA;
+        s->acl_shared = is_shared_acl(entries, count_entries(size));
+}
+
+/* ---- looking ---- */
+
+int storage_look(int dirfd, Storage *ret) {
+        Storage s = { .quota_left = STORAGE_UNKNOWN, .quota_files_left = STORAGE_UNKNOWN };
+        struct statvfs vfs;
+        struct statfs fs;
+        struct stat st;
+
+        if (fstat(dirfd, &st) < 0 || fstatfs(dirfd, &fs) < 0 || fstatvfs(dirfd, &vfs) < 0)
+                return -errno;
+        s.shared = !file_system_sees_all((long)fs.f_type, &s.type);
+        s.free = (uint64_t)vfs.f_bavail * vfs.f_frsize;
+        s.total = (uint64_t)vfs.f_blocks * vfs.f_frsize;
+        s.free_files = vfs.f_files ? vfs.f_favail : STORAGE_UNKNOWN;
+        s.group = st.st_gid;
+        s.mode = st.st_mode & 07777;
+        s.setgid = st.st_mode & S_ISGID;
+        note_acl(&s, dirfd);
+        note_quota(&s, dirfd, USRQUOTA, getuid());
+        note_quota(&s, dirfd, GRPQUOTA, st.st_gid);
+        *ret = s;
+        return 0;
+}
+
+/* ---- sharing ---- */
 
 static void open_acl(AclEntry *entries, size_t n) {
         for (size_t i = 0; i < n; i++)
@@ -138,10 +158,7 @@ static int share_acl(int dirfd, mode_t mode) {
 
         if (size < 0 && errno != ENODATA)
                 return -errno;
-        if (size < (ssize_t)sizeof(uint32_t))
-                n = 0;
-        else
-                n = ((size_t)size - sizeof(uint32_t)) / sizeof(AclEntry);
+        n = count_entries(size);
         if (n > 0 && is_shared_acl(entries, n))
                 return 0;
         if (n > 0)

@@ -26,7 +26,9 @@ typedef struct Storage {
         uint64_t quota_files_left;
         gid_t group;
         mode_t mode;
-        bool setgid; /* what is made there gets its group */
+        bool setgid;    /* what is made there gets its group */
+        bool knows_acl; /* default ACLs can be had there */
+        bool acl_shared; /* and one makes what arrives group writable, whatever the uploader's umask */
 } Storage;
 
 /** storage_look() - without changing anything. 0 or -errno. */

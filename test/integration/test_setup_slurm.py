@@ -172,6 +172,9 @@ def test_ticks_of_cron(by_cron, slurm_cluster):
     assert seen["HOME"] == str(by_cron.home.dir) and seen["SLURM_CONF"]
     log = "".join(p.read_text() for p in (by_cron.base / "Logs").glob("*.log"))
     assert "error:" not in log, log
+    found = by_cron.ctl("doctor", check=False)
+    assert found["well"], found
+    assert {"cron", "accounting"} <= {f["check"] for f in found["findings"]}
 
 
 def test_remove_by_cron(by_cron):
