@@ -15,10 +15,17 @@ static void note(const Setup *s, cJSON *list, const char *mark, const char *fmt,
 
         if (vasprintf(&text, fmt, ap) < 0)
                 return;
-        if (list)
-                (void)json_add_str(list, text);
         if (!s->cli->json)
                 out_note("%s%s", mark, text);
+        /* Names and lines of crontabs are bytes; JSON is UTF-8. */
+        if (!utf8_valid(text)) {
+                char *escaped = text_escape(text);
+
+                free(text);
+                text = escaped;
+        }
+        if (list && text)
+                (void)json_add_str(list, text);
 }
 
 void setup_say_done(Setup *s, const char *fmt, ...) {

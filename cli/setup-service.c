@@ -214,7 +214,7 @@ static int install_lines(Setup *s, ServiceKind kind, Error *e) {
         (void)gethostname(host, sizeof(host) - 1);
         if (kind == SERVICE_CRON && !cron_is_seen())
                 setup_warn(s, "No cron daemon is seen running on %s.", host);
-        if (json_set_str(s->service, "lines", lines) < 0)
+        if (json_set_name(s->service, "lines", lines) < 0)
                 return -ENOMEM;
         setup_say_done(s,
                 kind == SERVICE_CRON

@@ -22,6 +22,7 @@
 #define COMMAND_TIMEOUT (30 * USEC_PER_SEC)
 #define START_TIMEOUT (3 * USEC_PER_MINUTE)
 #define OUTPUT_MAX ((size_t)256 * 1024)
+#define UNIT_DIR "/systemd/user"
 #define UNIT_MAX ((size_t)64 * 1024)
 
 /* A manager that was just asked for by lingering takes a moment to come up. */
@@ -86,11 +87,16 @@ static char *linger_mark_path(void) {
         return xasprintf("%s/" LINGER_MARK, config);
 }
 
+/* As logind says; where it does not answer, as it has noted it down. */
 static bool lingers(void) {
+        _cleanup_free_ char *uid = xasprintf("%u", (unsigned)getuid()), *out = NULL, *path = NULL;
+        char *argv[] = { (char *)"loginctl", (char *)"show-user", (char *)"--property=Linger",
+                (char *)"--value", uid, NULL };
         const struct passwd *pw = getpwuid(getuid());
-        _cleanup_free_ char *path =
-                pw ? xasprintf("/var/lib/systemd/linger/%s", pw->pw_name) : NULL;
 
+        if (uid && call(argv, COMMAND_TIMEOUT, &out, NULL) == 0)
+                return startswith(out, "yes") != NULL;
+        path = pw ? xasprintf("/var/lib/systemd/linger/%s", pw->pw_name) : NULL;
         return path && access(path, F_OK) == 0;
 }
 
@@ -152,10 +158,27 @@ static int wait_for_manager(Error *e) {
         return r == UOW_E_REJECTED ? error_prefix(e, r, "no user manager answers") : r;
 }
 
-static char *unit_path(const Setup *s) {
-        _cleanup_free_ char *name = unit_name(s);
+/* Where the manager looks for this user's own units: below its idea of the home folder, which need not be ours. */
+static char *unit_dir(const Setup *s) {
+        _cleanup_(strv_freep) char **dirs = NULL;
+        _cleanup_free_ char *out = NULL;
 
-        return name ? xasprintf("%s/.config/systemd/user/%s", s->login_home, name) : NULL;
+        if (SYSTEMCTL(COMMAND_TIMEOUT, &out, NULL, "show", (char *)"--property=UnitPath",
+                    (char *)"--value", NULL) == 0 &&
+                strv_split(&dirs, out, " \n") == 0)
+                for (char **dir = dirs; dir && *dir; dir++) {
+                        size_t n = strlen(*dir), m = strlen(UNIT_DIR);
+
+                        if (n > m && streq(*dir + n - m, UNIT_DIR))
+                                return strdup(*dir);
+                }
+        return xasprintf("%s/.config" UNIT_DIR, s->login_home);
+}
+
+static char *unit_path(const Setup *s) {
+        _cleanup_free_ char *name = unit_name(s), *dir = unit_dir(s);
+
+        return name && dir ? xasprintf("%s/%s", dir, name) : NULL;
 }
 
 /* What systemd would read as more than a character. */
@@ -293,8 +316,10 @@ int setup_install_unit(Setup *s, Error *e) {
                 return r;
         if (json_set_str(s->service, "unit", name) < 0)
                 return -ENOMEM;
-        setup_say_done(s, "%s is enabled%s.", name,
-                s->no_start ? "; start it with: systemctl --user start flowcron" : " and runs");
+        setup_say_done(s,
+                s->no_start ? "%s is enabled; start it with systemctl --user start."
+                            : "%s is enabled and runs.",
+                name);
         return 0;
 }
 

@@ -5,10 +5,11 @@
  * Setting an instance up, and taking it back: what the files of `flowcronctl setup` share.
  *
  *   cmd-setup.c       the options, and the order of things
- *   setup-ask.c       the questions: asked, or taken from flags, checked, asked again
+ *   setup-questions.c the questions, in one table
+ *   setup-ask.c       asks them, or takes the answers from flags; checks, and asks again
  *   setup-site.c      what Slurm offers
  *   setup-base.c      the base folder: looked at, tried out, made
- *   setup-takeover.c  what the bash FlowCron left in it
+ *   setup-standstill.c, setup-takeover.c  what the bash FlowCron has in it
  *   setup-service.c   which service is to be had; the crontabs
  *   setup-unit.c      the service of systemd
  *   setup-remove.c    the way back
@@ -59,7 +60,7 @@ typedef struct Setup {
         char instance[80];
         char *config_path;
         bool elsewhere; /* the configuration is not where programs look for it by the instance's name */
-        char *home;       /* as this person's programs have it: $HOME */
+        char *home;     /* as this person's programs have it: $HOME */
         char *login_home; /* as cron and systemd have it: of the user database */
         char *flowcrond, *flowcronctl;
         Config *today;  /* as it was found, or NULL */
@@ -126,13 +127,21 @@ void setup_tell_base(Setup *s, const char *path);
 /** setup_make_base() - make it and the folders in it, for a group to work in. 0 or -errno with @e. */
 int setup_make_base(Setup *s, Error *e);
 
-/* ---- setup-takeover.c ---- */
+/* ---- setup-standstill.c ---- */
 
 /**
  * setup_agree_on_old_cron() - show what runs the bash FlowCron from this host's crontab, and ask whether it may go
  * 0: it may, or there is nothing; UOW_E_REJECTED with @e.
  */
 int setup_agree_on_old_cron(Setup *s, Error *e);
+
+/**
+ * setup_bring_to_rest() - tie the hands of the bash FlowCron, and look at what it has then
+ * 0; UOW_E_REJECTED: not now, with why in @e; -errno with @e.
+ */
+int setup_bring_to_rest(Setup *s, LegacySurvey *ret, Error *e);
+
+/* ---- setup-takeover.c ---- */
 
 /** setup_take_over() - take over what the bash FlowCron left. 0; UOW_E_REJECTED: not now, with why in @e; -errno with @e. */
 int setup_take_over(Setup *s, Error *e);

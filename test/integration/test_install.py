@@ -42,6 +42,12 @@ def test_a_prefix_of_the_system_gets_the_units_of_the_system(tmp_path):
         "/opt/flowcron/bin/flowcrond"
 
 
+def test_completions_are_where_shells_look(tmp_path):
+    install(tmp_path, tmp_path / "p")
+    assert "complete -F" in (tmp_path / "p/share/bash-completion/completions/flowcronctl").read_text()
+    assert (tmp_path / "p/share/zsh/site-functions/_flowcronctl").read_text().startswith("#compdef flowcronctl")
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze")
 def test_systemd_accepts_the_units(tmp_path):
     home = tmp_path / "a home"

@@ -255,6 +255,65 @@ def test_nothing_of_others_changes(person, root_dir):
     assert person.crontab.text == OTHERS + "\n"
 
 
+def test_a_lingering_service_goes_first(person, root_dir):
+    """Lingering is asked for; the unit is marked, and names the programs and the configuration; all of it goes again,
+    lingering with the last instance, and only because setup switched it on."""
+    person.setup("--base", base_of(root_dir))
+    assert person.crontab.commands()
+    state = person.systemd()
+    done = person.setup()
+    assert done.code == 0 and done.data["service"]["kind"] == "systemd", done
+    assert (state / "linger").exists() and (state / "enabled").exists() and (state / "active").exists()
+    assert person.crontab.text == ""
+    unit = person.home.dir / ".config/systemd/user/flowcron.service"
+    text = unit.read_text()
+    assert text.startswith("# Made by flowcronctl setup") and "@" not in text.replace("flowcron@", "")
+    assert f'ExecStart="{program("flowcrond")}" --config "{person.config()}"' in text
+    assert f'ExecReload="{program("flowcronctl")}" --config "{person.config()}" reload' in text
+    # Running: a change that a reload can take is reloaded, another base folder is not.
+    person.setup("--soft-delete-days", "3")
+    assert (state / "log").read_text().splitlines()[-1] == "systemctl --user reload flowcron.service"
+    person.setup("-i", "two", "--base", root_dir / "two")
+    assert (person.home.dir / ".config/systemd/user/flowcron@two.service").exists()
+    assert person.setup("-i", "two", "--remove").code == 0 and (state / "linger").exists()
+    assert person.setup("--remove").code == 0
+    assert not unit.exists() and not (state / "linger").exists() and not (state / "enabled").exists()
+
+
+def test_units_of_others_are_left_alone(person, root_dir):
+    """A unit of that name which setup did not make is not overwritten; the next way is taken."""
+    person.systemd()
+    unit = person.home.dir / ".config/systemd/user/flowcron.service"
+    unit.parent.mkdir(parents=True)
+    unit.write_text("[Service]\nExecStart=/opt/mine\n")
+    done = person.setup("--base", base_of(root_dir))
+    assert done.code == 0 and done.data["service"]["kind"] == "cron"
+    assert "not by setup" in done.data["service"]["tried"][0]["why"]
+    person.setup("--remove")
+    assert unit.read_text() == "[Service]\nExecStart=/opt/mine\n"
+
+
+def test_no_lingering_no_service(person, root_dir):
+    state = person.systemd()
+    (state / "no-linger").touch()
+    done = person.setup("--base", base_of(root_dir))
+    assert done.data["service"]["kind"] == "cron" and "Access denied" in done.data["service"]["tried"][0]["why"]
+    assert "enable flowcron" not in (state / "log").read_text()
+
+
+def test_a_service_that_does_not_start(person, root_dir):
+    """That is no reason to take another way, but a fault to be seen."""
+    state = person.systemd()
+    (state / "no-start").touch()
+    done = person.setup("--base", base_of(root_dir))
+    assert done.code == 1 and "journalctl" in done.data["message"] and "Job failed" in done.data["message"]
+    assert not person.crontab.text
+    done = person.setup("--no-start")
+    assert done.code == 0 and not (state / "active").exists() and (state / "enabled").exists()
+    (state / "no-start").unlink()
+    assert person.setup().code == 0 and (state / "active").exists()
+
+
 def test_scrontab_goes_before_cron(person, standin, root_dir):
     """Its lines are what its manual asks for: options, then the one entry that they are for."""
     standin.set(accounts="proj", qos="normal,long")

@@ -235,6 +235,37 @@ def test_slurm_does_not_answer(person, legacy, standin, command):
     assert listed(person)["runs"]["job_id"] == job
 
 
+@pytest.mark.parametrize("program_name", ["crontab", "squeue", "scancel"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_half_way(person, legacy, standin, program_name, when):
+    """Setup dies while one of the programs that it calls is at work, which has done its work or not. Nobody moves a
+    folder then; another run completes it, with nothing lost and nothing run twice."""
+    job, _ = legacy.submit("runs", commands=UNTIL_GO)
+    legacy.uow("UploadedFiles", "waits", mark="")
+    legacy.uow("CodeToRun/slurm", "moved", mark="")
+    legacy.uow("AnalysedFiles", "good")
+    person.crontab.text = legacy.crontab_lines()
+    real = shutil.which(program_name, path=person.home.extra["PATH"])
+    deadly = person.fakes / "deadly"
+    deadly.mkdir()
+    # crontab: only where it writes.
+    lines = ["#!/bin/bash", f'[[ {program_name} == crontab && $1 == -l ]] && exec {real} "$@"']
+    lines += ["kill -KILL $PPID"] if when == "before" else [f'{real} "$@"', "kill -KILL $PPID"]
+    (deadly / program_name).write_text("\n".join(lines) + "\n")
+    (deadly / program_name).chmod(0o755)
+    flags = ["--base", legacy.base, "--service", "none", "--remove-old-cron"]
+    done = person.setup(*flags, parse=False, PATH=f"{deadly}:{person.home.extra['PATH']}")
+    assert done.code == -9, done
+    take_over(person, legacy, "--remove-old-cron")
+    assert "cryo.sh" not in person.crontab.text
+    (legacy.base / "CodeToRun/slurm/runs/go").touch()
+    names = ("runs", "waits", "moved", "good")
+    passes(person, lambda: all(listed(person).get(n, {}).get("state") == "finished" for n in names), "all are done")
+    assert all((legacy.base / "AnalysedFiles" / n).exists() for n in names)
+    assert listed(person)["runs"]["job_id"] == job
+    assert len(standin.submissions()) == 4  # runs and its clean-up, waits, moved
+
+
 def test_many_results(person, legacy):
     """More than go into one request."""
     template = legacy.uow("AnalysedFiles", "r0")

@@ -39,6 +39,24 @@ done <<<"${text%.}"
 printf %s "${text%.}" >"$table"
 """
 
+# A user manager and logind that do as they are told; what they were told is in `log`.
+SYSTEMD = r"""#!/bin/bash
+cd "@DIR@" || exit 1
+echo "${0##*/} $*" >>log
+case "$*" in
+*UnitPath*) echo "@HOME@/.config/systemd/user.control /run/x/systemd/transient @HOME@/.config/systemd/user /etc/systemd/user" ;;
+*show-user*) [[ -e linger ]] && echo yes || echo no ;;
+*enable-linger) [[ ! -e no-linger ]] || { echo "Access denied" >&2; exit 1; }; touch linger ;;
+*disable-linger) rm linger ;;
+*is-active*) [[ -e active ]] ;;
+*is-enabled*) [[ -e enabled ]] ;;
+*"disable --now"*) rm -f active enabled ;;
+*enable*) touch enabled ;;
+*start*) [[ -e no-start ]] && { echo "Job failed" >&2; exit 1; }; touch active ;;
+*" cat "*) exit 1 ;;
+esac
+"""
+
 REFUSED = "#!/bin/sh\necho '{what}' >&2\nexit 1\n"
 
 
@@ -95,6 +113,14 @@ class Person:
         (self.fakes / name).unlink(missing_ok=True)
         (self.fakes / name).write_text(REFUSED.format(what=what))
         (self.fakes / name).chmod(0o755)
+
+    def systemd(self):
+        """From here on user services are to be had. Returns the folder of their state."""
+        folder = owned_folder(self.fakes / "systemd", self.home.user)
+        text = SYSTEMD.replace("@DIR@", str(folder)).replace("@HOME@", str(self.home.dir))
+        for name in ("systemctl", "loginctl"):
+            (self.fakes / name).write_text(text)
+        return folder
 
     def scrontab(self):
         return Table(self.fakes, "scrontab")
