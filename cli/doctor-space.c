@@ -86,6 +86,8 @@ static void check_quota(Doctor *d) {
 
         if (!r || r->error != 0)
                 return;
+        if (r->out_size == 0 && !run_ok(r))
+                return; /* it could not ask the server */
         if (r->out_size == 0) {
                 doctor_find(d, "quota", FINDING_OK, "none is exceeded");
                 return;

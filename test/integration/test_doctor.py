@@ -238,6 +238,10 @@ def test_quota(instance):
     tool.chmod(0o755)
     finding = doctor(fc).one("quota", "warning")
     assert "Block limit reached on /projects" in finding["why"]
+    tool.write_text("#!/bin/sh\nexit 0\n")
+    assert [f["result"] for f in doctor(fc)["quota"]] == ["ok"]
+    tool.write_text("#!/bin/sh\necho 'quota: the server does not answer' >&2\nexit 1\n")
+    assert not doctor(fc)["quota"]
 
 
 # ---- as somebody else ----
