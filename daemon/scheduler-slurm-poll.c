@@ -125,9 +125,10 @@ static void on_sacct(const CommandResult *r, void *userdata) {
                 on_sacct_failed(s, r);
                 return;
         }
-        whole = slurm_sacct_parse(r->out, r->out_size, s->marker, !s->no_submit_line, &s->sacct) >=
+        whole = !r->truncated &&
+                slurm_sacct_parse(r->out, r->out_size, s->marker, !s->no_submit_line, &s->sacct) >=
                         0 &&
-                !s->sacct.incomplete && !r->truncated;
+                !s->sacct.incomplete;
         s->sacct_answered = whole;
         s->scheduler->health.accounting = true;
         note_sacct(s, whole ? NULL : "sacct: its answer can't be read");
@@ -229,11 +230,11 @@ static const SlurmRow **sort_by_folder(const SlurmTable *t) {
 }
 
 static int take_squeue(Slurm *s, const CommandResult *r) {
-        int x = slurm_squeue_parse(r->out, r->out_size, s->marker, &s->squeue);
+        /* One that was too long to be kept is not worth the time that reading it takes. */
+        int x = r->truncated ? -EFBIG
+                             : slurm_squeue_parse(r->out, r->out_size, s->marker, &s->squeue);
 
-        if (x < 0)
-                return x;
-        return s->squeue.incomplete || r->truncated ? -EBADMSG : 0;
+        return x < 0 ? x : s->squeue.incomplete ? -EBADMSG : 0;
 }
 
 static void follow_all(Slurm *s) {
