@@ -2,15 +2,20 @@
 """`flowcronctl flow generate` and `flow validate`: what they write and say, and what the generated
 flows do when they are run. Here the test plays FlowCron; with the real one it is test_globus*.py."""
 
+import ast
 import itertools
 import json
 import os
+import random
+import re
 
 import pytest
 
 from support.flows import GROUP, HPC, INDEX, REPOSITORY, Site, flowcronctl, make_folders
 from support.globus_person import check_told
 from flowemu import Fail, Slow, Unable  # pylint: disable=wrong-import-order
+from flowemu.definition import check_definition  # pylint: disable=wrong-import-order
+from published import published_flow  # pylint: disable=wrong-import-order
 
 
 @pytest.fixture
@@ -524,6 +529,75 @@ def test_what_is_generated_is_valid(site):
                     assert warning["path"].startswith("States.ChooseWhatComesBack"), one
             for path in files:
                 path.unlink()
+
+
+def nodes(value, path=()):
+    yield path
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from nodes(inner, (*path, key))
+
+
+def spoilt(definition, chance):
+    """A copy with one thing removed, replaced, renamed or added somewhere."""
+    copy = json.loads(json.dumps(definition))
+    *way, key = chance.choice([path for path in nodes(copy) if path])
+    holder = copy
+    for step in way:
+        holder = holder[step]
+    kind = chance.randrange(3 if isinstance(holder, dict) else 2)
+    if kind == 0:
+        del holder[key]
+    elif kind == 1:
+        holder[key] = chance.choice(["$.x", True, False, 0, -1, 1.5, "ReadTheForm", "x", None, [], {}, "https://x", ["a"], "'a'"])
+    else:
+        holder[chance.choice(["Next", "End", "Seconds", "Cause", "Result", "Variable", "IsNull", "StringEquals", "And", "x.$",
+                              "x.=", "Default", "InputPath", "Type", "ResultPath"])] = holder.pop(key)
+    return copy
+
+
+def judged(document):
+    try:
+        return check_definition(document, True)
+    except (TypeError, AttributeError):
+        return ["it is too odd to be read"]
+
+
+def is_unknown_error(fault):
+    """`flow validate` only warns of the name of an error that is documented nowhere."""
+    _, found, rest = fault.partition(".ErrorEquals: ")
+    names = ast.literal_eval(rest.partition(": known are")[0]) if found else None
+    return isinstance(names, list) and bool(names) and all(isinstance(name, str) for name in names)
+
+
+def test_two_readers_agree(site):
+    """`flow validate` and the emulator were written apart, from the same facts. What one alone judges is left out."""
+    chance = random.Random(20261130)
+    whole = [site.generate(*options)[0] for options in ([], ["--fetch", "--index", INDEX, "--return", "results"])]
+    documents = [spoilt(chance.choice(whole), chance) for _ in range(100)]
+    paths = []
+    for n, document in enumerate(documents):
+        paths.append(site.root / f"{n}.json")
+        paths[-1].write_text(json.dumps(document))
+    done = flowcronctl("flow", "validate", "--json", *paths, code=1)
+    valid = 0
+    for document, told in zip(documents, json.loads(done.stdout)):
+        theirs = [fault for fault in judged(document)
+                  if "must be said" not in fault and not is_unknown_error(fault)]
+        ours = [fault for fault in told["faults"]
+                if "this provider needs" not in fault["message"] and not re.search(r"Choices\[.*\.Comment$", fault["path"])
+                and "would replace all" not in fault["message"]]
+        theirs = [fault for fault in theirs if "ResultPath" not in fault]
+        ours = [fault for fault in ours if "ResultPath" not in fault["path"]]
+        assert bool(theirs) == bool(ours), f"{told['file']}\n{theirs}\n{ours}"
+        valid += not theirs
+    assert 10 < valid < 90, "the test must have both kinds"
+
+
+def test_a_published_flow_is_valid(tmp_path):
+    path = tmp_path / "published.json"
+    path.write_text(json.dumps(published_flow(HPC, "/base/")))
+    done = flowcronctl("flow", "validate", path)
+    assert done.stdout == f"{path}: valid (definition)\n"
 
 
 def test_validate_names_the_place(tmp_path):
