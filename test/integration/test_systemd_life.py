@@ -96,6 +96,60 @@ def test_lingering(fc):
         systemd.systemctl("start", fc.unit)
 
 
+def findings(fc, check):
+    return [f for f in fc.ctl("doctor").data["findings"] if f["check"] == check]
+
+
+def test_doctor_sees_what_is_wrong_with_the_service(fc, installed_home):
+    """Not started by itself; another version; a program that is gone; failed. Mended by what it advises, it is well."""
+    folder = installed_home / f".config/systemd/user/{fc.unit}.d"
+    other = fc.root / "flowcrond"
+
+    def start_line(program):
+        do_as(fc.user, lambda: folder.mkdir(parents=True, exist_ok=True))
+        (folder / "test.conf").write_text(f"[Service]\nExecStart=\nExecStart={program} --version\n")
+
+    warning, = findings(fc, "service")
+    assert "not started by itself" in warning["what"]
+    fc.systemd.run("bash", "-c", warning["advice"])
+    try:
+        assert [f["result"] for f in findings(fc, "service")] == ["ok"]
+
+        other.write_text("#!/bin/sh\necho flowcrond 99.0\n")
+        other.chmod(0o755)
+        start_line(other)
+        fc.systemd.systemctl("daemon-reload")
+        warning, = findings(fc, "service")
+        assert "99.0" in warning["what"] and str(other) in warning["why"]
+        start_line(other)
+        assert "was changed" in findings(fc, "service")[-1]["what"]
+        fc.systemd.run("bash", "-c", findings(fc, "service")[-1]["advice"])
+        assert [f["what"] for f in findings(fc, "service")] == [warning["what"]]
+
+        other.unlink()
+        fault, = findings(fc, "service")
+        assert fault["result"] == "fault" and str(other) in fault["what"]
+
+        (folder / "test.conf").unlink()
+        fc.systemd.systemctl("daemon-reload")
+        good = fc.config_file.read_text()
+        fc.config_file.write_text(good + "nonsense: 1\n")
+        fc.systemd.systemctl("restart", fc.unit, check=False)
+        fault = [f for f in findings(fc, "service") if f["result"] == "fault"][0]
+        assert "78" in fault["what"]
+        assert "nonsense" in fc.systemd.run("bash", "-c", fault["advice"]).stdout
+        assert [f["result"] for f in findings(fc, "daemon")] == ["fault"]
+        fc.config_file.write_text(good)
+        fc.systemd.run("bash", "-c", findings(fc, "daemon")[0]["advice"])
+        assert fc.ctl("doctor").code == 0
+    finally:
+        (folder / "test.conf").unlink(missing_ok=True)
+        fc.configure()
+        fc.systemd.systemctl("daemon-reload")
+        fc.systemd.systemctl("disable", fc.unit)
+        fc.systemd.systemctl("start", fc.unit)
+
+
 def test_without_the_runtime_folder(fc):
     """A shell that came through su or cron has no XDG_RUNTIME_DIR: the daemon is found all the same."""
     done = fc.systemd.run("env", "-u", "XDG_RUNTIME_DIR", "-u", "DBUS_SESSION_BUS_ADDRESS",
