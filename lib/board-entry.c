@@ -9,8 +9,8 @@
 #include "text.h"
 
 #define SLASH "\xe2\x88\x95" /* U+2215, looks like one */
-#define DASH \
-        " \xe2\x80\x93 " /* U+2013, for " - " within a text: that separates the parts of an entry */
+/* U+2013, for a dash between spaces within a text: that separates the parts of an entry. */
+#define DASH " \xe2\x80\x93"
 
 /* A reason that leaves less room than this for a new name is cut, not the name. */
 #define TEXT_MIN 24
@@ -28,8 +28,8 @@ bool board_is_entry(const char *name) {
         return false;
 }
 
-/* A copy of @s with @what replaced by @by everywhere. */
-static char *replaced(const char *s, const char *what, const char *by) {
+/* A copy of @s in which, wherever @what is, its first @n bytes are replaced by @by. */
+static char *replaced(const char *s, const char *what, size_t n, const char *by) {
         char *out = NULL;
         size_t size = 0;
         FILE *f = open_memstream(&out, &size);
@@ -37,7 +37,7 @@ static char *replaced(const char *s, const char *what, const char *by) {
 
         if (!f)
                 return NULL;
-        for (; (at = strstr(s, what)); s = at + strlen(what))
+        for (; (at = strstr(s, what)); s = at + n)
                 fprintf(f, "%.*s%s", (int)(at - s), s, by);
         fputs(s, f);
         if (fclose(f) == EOF) {
@@ -57,7 +57,7 @@ static void strip(char *s) {
 }
 
 char *board_name(const char *text, size_t max) {
-        _cleanup_free_ char *plain = replaced(text, "/", SLASH);
+        _cleanup_free_ char *plain = replaced(text, "/", 1, SLASH);
         char *name = plain ? text_printable(plain, max) : NULL;
 
         if (name)
@@ -65,11 +65,14 @@ char *board_name(const char *text, size_t max) {
         return name;
 }
 
-/* What people read between the word and the new name: parts are separated by " - ", so a part may not hold one. */
+/* What people read between the word and the new name: parts are separated by " - ", so a part may not hold one, nor begin as the new name does. */
 static char *part(const char *text) {
-        _cleanup_free_ char *whole = isempty(text) ? strdup("") : replaced(text, " - ", DASH);
+        _cleanup_free_ char *whole = isempty(text) ? strdup("") : replaced(text, " - ", 2, DASH);
+        char *name = whole ? board_name(whole, BOARD_ENTRY_MAX) : NULL;
 
-        return whole ? board_name(whole, BOARD_ENTRY_MAX) : NULL;
+        if (name && startswith(name, "as "))
+                name[0] = 'A';
+        return name;
 }
 
 static char *joined(const char *word, const char *text) {

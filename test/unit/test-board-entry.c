@@ -52,9 +52,8 @@ static void test_before_the_queue(void **state) {
                 UOW(.state = UOW_STAGED, .script = (char *)"s"));
         EXPECT("waiting - Slurm is not answering since 12:03", UOW(.state = UOW_STAGED),
                 .waits_for = "Slurm is not answering since 12:03");
-        EXPECT("waiting - Slurm is not answering",
-                UOW(.state = UOW_STAGED, .script = (char *)"s"), .waits_for = "connect failure",
-                .scheduler = "Slurm is not answering");
+        EXPECT("waiting - Slurm is not answering", UOW(.state = UOW_STAGED, .script = (char *)"s"),
+                .waits_for = "connect failure", .scheduler = "Slurm is not answering");
         EXPECT("waiting - the disk is full", UOW(.state = UOW_STAGED),
                 .waits_for = "the disk is full", .scheduler = "Slurm is not answering");
         EXPECT("waiting - being cancelled", UOW(.state = UOW_STAGED, .cancelling = true));
@@ -128,6 +127,8 @@ static void test_a_new_name(void **state) {
         assert_string_equal(strstr(entry, " - as "), " - as cells-20261121-072811");
         assert_true(startswith(entry, "done - succeeded - x – as other rrr"));
         assert_int_equal(strlen(entry), BOARD_ENTRY_MAX);
+        EXPECT("done - failed - As root", FINISHED(OUTCOME_FAILED, .reason = (char *)"as root"),
+                .ready = true);
         /* A name that is too long is cut, and the outcome still told. */
         memset(folder, 'n', sizeof(folder));
         folder[255] = 0;
