@@ -76,6 +76,7 @@ static int check_script(const ScriptRules *rules, Folder *folder, Error *e) {
 static int check(const ScriptRules *rules, Folder *folder, Error *e) {
         int r = 0;
 
+        ASSUME(folder->name); /* located */
         if (folder->name[0] == '.')
                 r = add_fault(
                         folder, "its name starts with a dot, so FlowCron takes no notice of it");

@@ -18,6 +18,8 @@
 /* What bears our folder's name and is none, on its way to flowcron/earlier/unknown/. */
 #define ASIDE ".flowcron-aside"
 
+#define SENTINELS "sentinels"
+
 #define NAMES_MAX 1000
 
 static int make_folder(int dir, const char *name) {
@@ -181,4 +183,57 @@ int earlier_keep(int uowdir, const char *id, bool all, int *ret_fd, Error *e) {
                         e, r, "what its folder flowcron/ holds can't be kept: %s", strerror(-r));
         *ret_fd = TAKE_FD(ours);
         return 0;
+}
+
+/* A folder of that name in flowcron/, or with "-2", "-3" … if something else has it. */
+static int open_kept_sentinels(int ours) {
+        int fd = -ENOTDIR;
+
+        for (unsigned n = 1; n <= NAMES_MAX && (fd == -ENOTDIR || fd == -ELOOP); n++) {
+                _cleanup_free_ char *name =
+                        n == 1 ? strdup(SENTINELS) : xasprintf(SENTINELS "-%u", n);
+
+                fd = name ? make_folder(ours, name) : -ENOMEM;
+        }
+        return fd;
+}
+
+static bool is_claim(int fd, const char *name) {
+        struct stat st;
+
+        return streq(name, OURS) && fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+                S_ISREG(st.st_mode);
+}
+
+static int move_strangers(int sentinels, int ours) {
+        _cleanup_closedir_ DIR *d = NULL;
+        _cleanup_close_ int to = -1;
+        int copy = dir_open_at(sentinels, "."), r = 0;
+        struct dirent *de;
+
+        d = copy < 0 ? NULL : fdopendir(copy);
+        if (!d) {
+                safe_close(copy);
+                return copy < 0 ? copy : -errno;
+        }
+        while (r == 0 && (errno = 0, de = readdir(d))) {
+                if (streq(de->d_name, ".") || streq(de->d_name, "..") ||
+                        is_claim(sentinels, de->d_name))
+                        continue;
+                if (to < 0)
+                        to = open_kept_sentinels(ours);
+                r = to < 0 ? to : earlier_take_in(sentinels, de->d_name, to, NULL);
+        }
+        return r == 0 ? -errno : r;
+}
+
+int earlier_keep_strangers(int uowdir, int ours) {
+        _cleanup_close_ int fd = dir_open_at(uowdir, SENTINELS);
+        int r = fd;
+
+        if (fd >= 0)
+                r = move_strangers(fd, ours);
+        else if (fd == -ENOTDIR || fd == -ELOOP)
+                r = earlier_take_in(uowdir, SENTINELS, ours, NULL);
+        return r == -ENOENT ? 0 : r;
 }

@@ -21,6 +21,13 @@
 int earlier_keep(int uowdir, const char *id, bool all, int *ret_fd, Error *e);
 
 /**
+ * earlier_keep_strangers() - what others put into sentinels/, or have made of it, goes to flowcron/sentinels
+ * @ours: flowcron/, open. Our own claim in it stays. To be done before links are judged by where they lie.
+ * May be interrupted and repeated. 0 or -errno.
+ */
+int earlier_keep_strangers(int uowdir, int ours);
+
+/**
  * earlier_take_in() - move entry @name of @dir to @to under its own name, or with "-2", "-3" … if that is taken
  * @ret_name: NULL, or the name that it got (new string). 0, -ENOENT, -errno.
  */

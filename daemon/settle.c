@@ -4,6 +4,7 @@
  * The order of filing. Each step may be found done; what is done twice comes out the same.
  *
  *   find it, take it to the work area     (it is there already, but for what ended before it was staged)
+ *   what others left under our names      is kept in flowcron/, where its links are judged
  *   first walk: permissions, what to do about links
  *   record and report                     on disk before anything is removed
  *   second walk: links
@@ -196,7 +197,7 @@ static int go_through(Settle *s, Error *e) {
         return r;
 }
 
-/* Entries that others put there, or whatever else bears the name, are kept in flowcron/. */
+/* What others have put there since the links were judged, or whatever else bears the name, is kept in flowcron/, too. */
 int settle_remove_sentinels(int uowdir, int ours) {
         _cleanup_close_ int fd = dir_open_at(uowdir, "sentinels");
 
@@ -215,12 +216,18 @@ int settle_remove_sentinels(int uowdir, int ours) {
 
 static int open_folder(Settle *s, Error *e) {
         const SettleJob *j = s->job;
+        int r;
 
         s->fd = dir_open_at(j->layout->fd[PLACE_WORK], s->at);
         if (s->fd < 0)
                 return error_set(e, s->fd, "its folder in the work area can't be opened: %s",
                         strerror(-s->fd));
-        return earlier_keep(s->fd, j->uow->id, false, &s->ours, e);
+        r = earlier_keep(s->fd, j->uow->id, false, &s->ours, e);
+        if (r == 0)
+                r = earlier_keep_strangers(s->fd, s->ours);
+        return r < 0 && !e->text[0]
+                ? error_set(e, r, "what its sentinels/ holds can't be kept: %s", strerror(-r))
+                : r;
 }
 
 static int show(Settle *s, Error *e) {

@@ -22,17 +22,24 @@
 #define _pure_ __attribute__((pure))
 #define _must_check_ __attribute__((warn_unused_result))
 
+/* What is promised elsewhere, said to analyzers that can't look there; the tests' build checks it. */
+#define ASSUME(condition)                        \
+        do {                                     \
+                if (!(condition))                \
+                        __builtin_unreachable(); \
+        } while (0)
+
 #define ELEMENTSOF(x) (sizeof(x) / sizeof((x)[0]))
 
 /* Defines the cleanup function of a type that has a NULL-safe x_free(). */
-#define DEFINE_CLEANUP(type, func)                                                                 \
-        static inline _unused_ void func##p(type *p) {                                             \
-                if (*p)                                                                            \
-                        func(*p);                                                                  \
+#define DEFINE_CLEANUP(type, func)                     \
+        static inline _unused_ void func##p(type *p) { \
+                if (*p)                                \
+                        func(*p);                      \
         }
 
 static inline void freep(void *p) {
-        free(*(void **) p);
+        free(*(void **)p);
 }
 
 /* Closes a descriptor if it is one; errno is kept. Always returns -1, to be assigned back. */
@@ -68,18 +75,18 @@ static inline void fclosep(FILE **f) {
 
 DEFINE_CLEANUP(cJSON *, cJSON_Delete)
 
-#define TAKE_PTR(p)                                                                                \
-        ({                                                                                         \
-                __typeof__(p) *_take_pp = &(p);                                                    \
-                __typeof__(p) _take_p = *_take_pp;                                                 \
-                *_take_pp = NULL;                                                                  \
-                _take_p;                                                                           \
+#define TAKE_PTR(p)                                \
+        ({                                         \
+                __typeof__(p) *_take_pp = &(p);    \
+                __typeof__(p) _take_p = *_take_pp; \
+                *_take_pp = NULL;                  \
+                _take_p;                           \
         })
 
-#define TAKE_FD(fd)                                                                                \
-        ({                                                                                         \
-                int *_take_pfd = &(fd);                                                            \
-                int _take_fd = *_take_pfd;                                                         \
-                *_take_pfd = -1;                                                                   \
-                _take_fd;                                                                          \
+#define TAKE_FD(fd)                        \
+        ({                                 \
+                int *_take_pfd = &(fd);    \
+                int _take_fd = *_take_pfd; \
+                *_take_pfd = -1;           \
+                _take_fd;                  \
         })

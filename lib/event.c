@@ -36,6 +36,9 @@ void event_done(Event *e) {
         e->data = NULL;
 }
 
+/* No base folder lives to see it; a number beyond it is damage, and could not be counted on from. */
+#define SEQ_MAX (INT64_MAX / 10)
+
 static bool is_id_character(char c) {
         return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
                 c == '-';
@@ -162,7 +165,7 @@ static bool take_envelope(Rest *r, Event *e) {
         uint64_t attempt;
         int t;
 
-        if (!TAKE(r, "{\"seq\":") || !take_number(r, UINT64_MAX / 10, &e->seq) ||
+        if (!TAKE(r, "{\"seq\":") || !take_number(r, SEQ_MAX, &e->seq) ||
                 !TAKE(r, ",\"time\":\"") || !take_word(r, time, sizeof(time)) ||
                 !TAKE(r, ",\"event\":\"") || !take_word(r, type, sizeof(type)) ||
                 !TAKE(r, ",\"id\":\"") || !take_word(r, e->id, sizeof(e->id)) ||
@@ -208,6 +211,7 @@ static int parse_data(Rest rest, cJSON **ret) {
 static int parse_object(const char *line, size_t size, Event *e, Error *err) {
         _cleanup_json_ cJSON *j = NULL;
         const char *type, *id;
+        int64_t seq, attempt;
         int r, t;
 
         r = json_parse(line, size, &j, err);
@@ -218,10 +222,14 @@ static int parse_object(const char *line, size_t size, Event *e, Error *err) {
         if (t < 0)
                 return error_set(
                         err, -EBADMSG, "no such kind of event: %s", type ? type : "(none)");
-        e->seq = (uint64_t)json_int(j, "seq", 0);
+        seq = json_int(j, "seq", 0);
+        attempt = json_int(j, "attempt", -1);
+        if (seq < 0 || seq > SEQ_MAX || attempt < 0 || attempt > INT32_MAX)
+                return error_set(err, -EBADMSG, "no valid number");
+        e->seq = (uint64_t)seq;
         e->time = json_time(j, "time");
         e->type = (EventType)t;
-        e->attempt = (int)json_int(j, "attempt", -1);
+        e->attempt = (int)attempt;
         id = json_str(j, "id");
         if (!id || strlen(id) >= sizeof(e->id))
                 return error_set(err, -EBADMSG, "no valid id");

@@ -244,8 +244,10 @@ static int squeue_row(SlurmTable *t, char *text, char *end, const char *between)
         if (r < 0)
                 return r;
         for (size_t i = 0; i < ELEMENTSOF(squeue_fields); i++) {
-                char *next = cut(text, end, between);
+                char *next;
 
+                ASSUME(text); /* only the last field has nothing behind it */
+                next = cut(text, end, between);
                 if (!next != (i + 1 == ELEMENTSOF(squeue_fields))) {
                         row->id.job = 0; /* too few or too many */
                         break;

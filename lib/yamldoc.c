@@ -176,6 +176,7 @@ static int read_scalar(Reader *r, const yaml_event_t *event, YamlNode **ret) {
         k = node_new(r, YAML_KIND_SCALAR, event->start_mark, &n);
         if (k != 0)
                 return k;
+        ASSUME(n); /* made */
         n->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
         n->text = strndup(value, length);
         if (!n->text)

@@ -55,7 +55,8 @@ static void make_entry(int uow, char kind, char *name, const char *rest) {
         if (kind == 'd')
                 (void)mkdirat(dir, base, 0700);
         else if (kind == 'l' && *rest)
-                (void)symlinkat(rest, dir, base);
+                PROMISE(symlinkat(rest, dir, base) == 0 || errno == EEXIST ||
+                        errno == ENAMETOOLONG);
         else if (kind == 'f') {
                 _cleanup_close_ int fd =
                         openat(dir, base, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);

@@ -9,6 +9,7 @@
     users      fcuser1, fcuser2 (group fcgroup), fcuser3; needs root
     root_dir   a private folder with a short path that other users can enter
     mounts     mounts file systems that only this test sees; needs root
+    outside    a folder of somebody else's, which must come out of it all as it is
     sampler    watches where UoWs are: with sampler(fc, "NAME") as s: …
     user_systemd   a real `systemctl --user`; needs root
     installed_home FlowCron installed in that user's home
@@ -39,6 +40,7 @@ from support.home import Home
 from support.instance import Instance
 from support.leftovers import end_leftovers
 from support.mounts import Mounts, own_namespace
+from support.outside import fingerprint, make_outside
 from support.sampler import Sampler
 from support.service import Service, install_home, wipe
 from support.standin import Standin
@@ -126,6 +128,14 @@ def instance(root_dir):
         except AssertionError as error:
             errors.append(str(error))
     assert not errors, "\n".join(errors)
+
+
+@pytest.fixture
+def outside(root_dir):
+    folder = make_outside(root_dir / "outside")
+    before = fingerprint(folder)
+    yield folder
+    assert fingerprint(folder) == before
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 """What is in a Unit of Work may be meant ill: nothing outside of it is read, changed or removed,
 nothing hangs, and whoever brought it is told why it was not taken."""
 
-import hashlib
 import os
 import shutil
 import socket
@@ -13,41 +12,9 @@ import pytest
 
 from support.common import is_root, owned_folder, wait_until
 from support.jobs import SCRIPT
+from support.outside import HEAD
 from support.record import check_record
 from support.units import as_bytes, script
-
-HEAD = "#!/bin/bash\n#SBATCH --time=5\n"
-
-
-@pytest.fixture
-def outside(root_dir):
-    """A folder of somebody else's, which must come out of it all as it is."""
-    folder = root_dir / "outside"
-    (folder / "deep").mkdir(parents=True)
-    (folder / "secret").write_text("SECRET\n")
-    (folder / "secret").chmod(0o600)
-    (folder / "run.sh").write_text(HEAD + "echo ran outside\n")
-    (folder / "record.json").write_text("{}")
-    (folder / "deep/file").write_text("deep\n")
-    (folder / "deep").chmod(0o700)
-    before = fingerprint(folder)
-    yield folder
-    assert fingerprint(folder) == before
-
-
-def fingerprint(folder):
-    """Everything about a tree that FlowCron could have changed."""
-    found = {}
-    for top, folders, files in os.walk(as_bytes(folder)):
-        for name in [b"."] + folders + files:
-            path = os.path.join(top, name)
-            st = os.lstat(path)
-            content = None
-            if stat.S_ISREG(st.st_mode):
-                with open(path, "rb") as file:
-                    content = hashlib.sha256(file.read()).hexdigest()
-            found[path] = (st.st_mode, st.st_uid, st.st_gid, st.st_nlink, st.st_mtime_ns, content)
-    return found
 
 
 def replace(path, make):
@@ -409,6 +376,8 @@ def test_a_job_that_removes_our_marks(instance, standin, outside, backend):
               "sentinels linked": 'rm -r sentinels; ln -s "$OUT" sentinels',
               "flowcron linked": 'rm -r flowcron; ln -s "$OUT" flowcron',
               "sentinels filled": "echo mine > sentinels/mine",
+              "sentinels linked within": "rm -r sentinels; ln -s data sentinels",
+              "links in sentinels": 'ln -s ../data/kept sentinels/in; ln -s "$OUT" sentinels/out',
               "sentinels file": "rm -r sentinels; echo mine > sentinels",
               "claim linked": 'rm -f sentinels/flowcron; ln -s "$OUT/secret" sentinels/flowcron',
               "claim forged": "echo '{\"id\":\"00000000-0000-0000-0000-000000000000\"}' > "
@@ -420,6 +389,9 @@ def test_a_job_that_removes_our_marks(instance, standin, outside, backend):
         result = fc.result(name)
         assert fc.where(name) == ["analysed"], name
         assert not os.path.lexists(result + b"/sentinels"), name
+        for path in links_of(result):
+            target = os.path.realpath(os.path.join(result, path.encode()))
+            assert os.path.exists(target) and target.startswith(result + b"/"), (name, path)
         check_record(fc, name)
         if name != "all gone":
             assert fc.read(name, "data/kept") == "kept"

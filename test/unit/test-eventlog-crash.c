@@ -105,7 +105,7 @@ static void check_whole_history(int dir, uint64_t n) {
 }
 
 static bool crash_at(const char *point, unsigned when) {
-        void *place;
+        void *place = NULL;
         uint64_t next = 1, durable = 0;
         bool killed = false;
         char at[96];

@@ -144,8 +144,8 @@ static void test_no_calls(void **state) {
 }
 
 static void test_replies(void **state) {
-        static const char *const bad[] = { "[]", "{\"error\":1}", "{\"error\":\"\"}", "{\"continues\":1}",
-                "{\"parameters\":1}" };
+        static const char *const bad[] = { "[]", "{\"error\":1}", "{\"error\":\"\"}",
+                "{\"continues\":1}", "{\"parameters\":1}" };
         VarlinkReply r = {};
         Error e = {};
 
