@@ -13,10 +13,14 @@
 #define LINKS_LISTED_MAX 1000
 #define LEFT_LISTED_MAX 100
 
+/* And so many bytes of paths and targets, which may be as long as the tree is deep: the record should stay one that is read whole. */
+#define LISTED_BYTES_MAX ((size_t)512 * 1024)
+
 /* A list in the record: {"count": …, "list": […]}. */
 typedef struct Entries {
         int64_t count;
         int64_t max;
+        size_t size;
         cJSON *list;
 } Entries;
 
@@ -50,10 +54,20 @@ static void decision_done(Decision *d) {
         free(d->relative);
 }
 
-/* Takes @item in any case. */
+static size_t entry_size(const cJSON *entry) {
+        const cJSON *item;
+        size_t size = 0;
+
+        cJSON_ArrayForEach(item, entry)
+                size += cJSON_IsString(item) ? strlen(item->valuestring) : 0;
+        return size;
+}
+
+/* Takes @item in any case. What comes after the first that finds no room is counted only. */
 static int entries_add(Entries *l, cJSON *item) {
         l->count++;
-        if (l->count > l->max) {
+        l->size += entry_size(item);
+        if (l->count > l->max || l->size > LISTED_BYTES_MAX) {
                 cJSON_Delete(item);
                 return 0;
         }
@@ -95,6 +109,7 @@ static int entries_resume(Entries *l, const cJSON *earlier) {
         int r = 0;
 
         l->count = 0;
+        l->size = 0;
         cJSON_ArrayForEach(item, json_array(earlier, "list"))
                 if (r == 0)
                         r = entries_add(l, cJSON_Duplicate(item, true));

@@ -11,6 +11,7 @@
 
 /* Of a list so many are named on the page; the record has more. */
 #define NAMES_SHOWN 4
+#define NAME_SHOWN_MAX 200
 
 /* Asking for much more than is used makes a job wait longer; below these it is not worth a word. */
 #define MEMORY_WORTH_A_WORD (INT64_C(8) * 1024 * 1024 * 1024)
@@ -30,6 +31,19 @@ static Page *note(Notes *n) {
         return n->page;
 }
 
+/* Paths may be as long as the tree is deep: of such a one its beginning and its end are shown. New string or NULL. */
+static char *shown_name(const char *name) {
+        size_t n = strlen(name);
+        const char *end;
+
+        if (n <= NAME_SHOWN_MAX)
+                return strdup(name);
+        end = name + n - NAME_SHOWN_MAX / 3;
+        while ((*end & 0xc0) == 0x80)
+                end++; /* not in the middle of a character */
+        return xasprintf("%.*s…%s", (int)utf8_cut(name, NAME_SHOWN_MAX / 2), name, end);
+}
+
 /* "a, b, c, d and 17 more" from an array of strings or of objects with a path; new string or NULL. */
 static char *join_names(const cJSON *array, int64_t count, const char *detail) {
         _cleanup_free_ char *all = strdup("");
@@ -40,12 +54,15 @@ static char *join_names(const cJSON *array, int64_t count, const char *detail) {
                 const char *name =
                         cJSON_IsString(item) ? item->valuestring : json_str(item, "path");
                 const char *more = cJSON_IsString(item) || !detail ? NULL : json_str(item, detail);
+                _cleanup_free_ char *path =
+                        name ? shown_name(*name ? name : "the folder itself") : NULL;
+                _cleanup_free_ char *target = more ? shown_name(more) : NULL;
                 char *longer;
 
-                if (!name || !all || shown == NAMES_SHOWN)
+                if (!path || !all || shown == NAMES_SHOWN)
                         break;
-                longer = xasprintf("%s%s%s%s%s", all, shown > 0 ? ", " : "",
-                        *name ? name : "the folder itself", more ? " -> " : "", more ?: "");
+                longer = xasprintf("%s%s%s%s%s", all, shown > 0 ? ", " : "", path,
+                        target ? " -> " : "", target ?: "");
                 free(all);
                 all = longer;
                 shown++;

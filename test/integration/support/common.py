@@ -13,6 +13,8 @@ import traceback
 
 SOURCE = pathlib.Path(__file__).resolve().parents[3]
 BUILD = pathlib.Path(os.environ.get("FLOWCRON_TEST_BUILD", SOURCE / "build-test")).resolve()
+# The programs as they are installed: optimized, without sanitizers.
+PLAIN = BUILD.with_name(f"{BUILD.name}-plain")
 TOOLS = SOURCE / "test/tools"
 
 # A busy machine may need long for what usually takes a moment; a deadline is there to end a test
@@ -33,14 +35,16 @@ def wait_until(condition, what, timeout=None):
 
 
 @functools.lru_cache(None)
-def program(name):
+def program(name, build=BUILD):
     """The path of a built program. As root it is a copy that other users can reach: the build may
     lie in a folder that is closed to them."""
-    built = BUILD / name  # may hold folders: standin/standin-slurm
+    built = build / name  # may hold folders: standin/standin-slurm
     assert built.exists(), f"{built} is not built"
     if not is_root():
         return built
-    return pathlib.Path(shutil.copy(built, copies()))
+    folder = copies() / build.name
+    folder.mkdir(exist_ok=True)
+    return pathlib.Path(shutil.copy(built, folder))
 
 
 @functools.lru_cache(None)

@@ -12,7 +12,7 @@ import threading
 
 import yaml
 
-from .common import as_user, current_user, do_as, owned_folder, program, tail, wait_until
+from .common import BUILD, PLAIN, as_user, current_user, do_as, owned_folder, program, tail, wait_until
 from .home import Home
 from .units import as_bytes, complete, make_uow
 
@@ -85,7 +85,9 @@ class Notifications(threading.Thread):
 class Instance:
     """Made by the fixture `instance`. Paths are pathlib.Path; names may be str or bytes."""
 
-    def __init__(self, root, name="test", *, config=None, user=None, home=None, base="base"):
+    def __init__(self, root, name="test", *, config=None, user=None, home=None, base="base",
+                 plain=False):
+        self.build = PLAIN if plain else BUILD
         self.root = root
         self.name = name
         self.user = user or current_user()
@@ -167,7 +169,8 @@ class Instance:
         return env
 
     def daemon_argv(self, *args):
-        return as_user(self.user, [*self.wrapper, program("flowcrond"), "--config", self.config_file, *args])
+        return as_user(self.user, [*self.wrapper, program("flowcrond", self.build), "--config",
+                                   self.config_file, *args])
 
     def start(self, *args, wait=True, **env):
         """Starts the daemon; returns when it says READY=1 (or at once with wait=False)."""
@@ -229,7 +232,7 @@ class Instance:
 
     def ctl(self, *args, parse=True, user=None, stdin=None, timeout=120, config=True, **env):
         """Runs flowcronctl and returns an Answer; parse=False leaves --json away."""
-        argv = [program("flowcronctl"), *(["--config", self.config_file] if config else []),
+        argv = [program("flowcronctl", self.build), *(["--config", self.config_file] if config else []),
                 *(["--json"] if parse else []), *args]
         done = subprocess.run(as_user(user or self.user, argv), cwd="/", env=self.env(**env),
                               input=stdin or b"", capture_output=True, timeout=timeout, check=False)
