@@ -526,3 +526,52 @@ def test_names_within_a_uow_do_not_get_to_a_terminal(instance):
     assert "end" in fc.report("loud")
 
 
+# ---- what a script asks Slurm for ----
+
+# Lines of a script; OUT is the folder outside. Either it is refused, with the reason, or the job is
+# ours all the same: its token, its folder, its output.
+SMUGGLED = {
+    "output": ["#SBATCH --output=OUT/written --error=OUT/written", "#SBATCH -o OUT/o -e OUT/e"],
+    "folder": ["#SBATCH --chdir=OUT", "#SBATCH -D OUT"],
+    "token": ["#SBATCH --comment=flowcron=00000000-0000-0000-0000-000000000000.1"],
+    "token in quotes": ['#SBATCH --comment="x flowcron=00000000-0000-0000-0000-000000000000.1"'],
+    "options in a value": ['#SBATCH --comment="x --wrap=true --chdir=OUT"'],
+    "options in a name": ["#SBATCH --job-name='--wrap=true'", '#SBATCH -J "a -D OUT"'],
+    "rows in a comment": ["#SBATCH --comment=1|COMPLETED|0:0|flowcron=x\\n2|COMPLETED|0:0"],
+    "returns in a comment": ["#SBATCH --comment=a\rflowcron=00000000-0000-0000-0000-000000000000.1"],
+    "escapes in a comment": ["#SBATCH --comment=\x1b]0;owned\x07\x1b[2J"],
+    "wrap by its beginning": ["#SBATCH --wra=true"],
+    "wrap in quotes": ['#SBATCH "--wrap=true"', "#SBATCH --wr\"ap=true\""],
+    "wrap behind a tab": ["#SBATCH\t--wrap=true"],
+    "wrap behind others": ["#SBATCH -N1 -n1 --time=5 --wrap true"],
+    "wrap behind a backslash": ["#SBATCH --wr\\ap=true"],
+    "wait among others": ["#SBATCH -QW"],
+    "held among others": ["#SBATCH -QHn1"],
+    "elsewhere by its beginning": ["#SBATCH --cluster=elsewhere"],
+    "as somebody else": ["#SBATCH --uid=0 --gid=0"],
+    "quiet": ["#SBATCH --quiet"],
+}
+
+
+def test_directives_that_smuggle(instance, standin, outside):
+    fc = instance(backend=standin).start()
+    for name, lines in SMUGGLED.items():
+        head = "\n".join(["#!/bin/bash", "#SBATCH --time=5", *lines, ""])
+        fc.upload(name, {SCRIPT: head.replace("OUT", str(outside)) + "echo ran in $PWD\n"})
+    for name in SMUGGLED:
+        uow = fc.wait_state(name, "finished")
+        assert uow["outcome"] in ("rejected", "succeeded"), (name, uow)
+        assert "\x1b" not in fc.report(name) and "\x1b" not in (uow.get("reason") or "")
+        submitted = standin.submissions(f"flowcron={uow['id']}.1")
+        if uow["outcome"] == "rejected":
+            assert "line 3" in uow["reason"] and submitted == [], (name, uow)
+            continue
+        assert len(submitted) == 1, name
+        assert submitted[0]["workdir"] == str(fc.work / name), name
+        assert fc.job_output(name) == f"ran in {fc.work / name}\n", name
+    for name in SMUGGLED:
+        if name.startswith(("wrap", "wait", "held", "elsewhere")):
+            assert fc.show(name)["outcome"] == "rejected", name
+    assert len(standin.submissions()) == sum(u["outcome"] == "succeeded" for u in fc.list())
+    for out in (fc.log_text(), fc.ctl("list", parse=False).out):
+        assert "\x1b" not in out and "\r" not in out
