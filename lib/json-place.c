@@ -202,7 +202,9 @@ static size_t position(const cJSON *item, const cJSON *parent) {
 char *json_place_path(const JsonPlaces *p, const cJSON *item) {
         char *path = strdup("");
 
-        for (const Place *place = find(p, item); path && place && place->parent;
+        if (!path)
+                return NULL;
+        for (const Place *place = find(p, item); place && place->parent;
                 place = find(p, place->parent)) {
                 const char *joint = *path && *path != '[' ? "." : "";
                 char *longer = place->item->string
@@ -211,6 +213,8 @@ char *json_place_path(const JsonPlaces *p, const cJSON *item) {
 
                 free(path);
                 path = longer;
+                if (!path)
+                        break;
         }
         return path;
 }
