@@ -60,7 +60,7 @@ int setup_agree_on_old_cron(Setup *s, Error *e) {
         _cleanup_(strv_freep) char **lines = NULL;
         int r = find_old_cron(s, &lines, e);
 
-        if (r < 0 || strv_length(lines) == 0)
+        if (r < 0 || !lines)
                 return r;
         if (!s->cli->json) {
                 out_note("The bash FlowCron is run by your crontab on this host. To be removed:");
@@ -81,7 +81,7 @@ static int remove_lines(Setup *s, Error *e) {
         _cleanup_free_ char *text = NULL;
         int r = find_old_cron(s, &lines, e);
 
-        if (r < 0 || strv_length(lines) == 0)
+        if (r < 0 || !lines)
                 return r;
         r = crontab_read(SERVICE_CRON, &text, e);
         for (char **line = lines; r == 0 && *line; line++) {
