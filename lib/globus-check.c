@@ -63,7 +63,7 @@ static void add(
                 c->spoiled = true;
 }
 
-static void add_formatted(
+static _printf_(5, 0) void add_formatted(
         Check *c, const cJSON *item, CheckAt at, bool warning, const char *fmt, va_list ap) {
         _cleanup_free_ char *text = NULL;
         size_t line, column;
