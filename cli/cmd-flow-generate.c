@@ -36,7 +36,7 @@ static const char usage[] =
         "                               file: one flow to start, and the result of the last comes back\n"
         "      --run-as-flow            do what touches only the cluster's collection as the flow itself, not as the\n"
         "                               person who started it; for guest collections\n"
-        "      --first DURATION         pause before the second look at the status (default: globus.check_interval)\n"
+        "      --first DURATION         the first pause between looks at the status (default: globus.check_interval)\n"
         "      --factor NUMBER          each pause is so many times the one before (default: 1.2)\n"
         "      --longest DURATION       but not longer than this (default: 2h)\n"
         "      --rounds NUMBER          looks at most (default: 1500)\n"
@@ -182,24 +182,31 @@ static int write_document(const cJSON *j, const char *dir, const char *name, Err
         return 0;
 }
 
+static int report_json(const char *definition, const char *schema, unsigned events) {
+        _cleanup_json_ cJSON *j = cJSON_CreateObject();
+
+        if (!j || json_set_name(j, "definition", definition) < 0 ||
+                json_set_name(j, "input_schema", schema) < 0 ||
+                json_set_int(j, "events_of_a_week", events) < 0)
+                return EXIT_FAILED;
+        out_json(j);
+        return EXIT_DONE;
+}
+
 static int report(Cli *cli, const FlowOptions *o, const char *dir, char *const names[2]) {
+        _cleanup_free_ char *definition = xasprintf("%s/%s", dir, names[0]),
+                            *schema = xasprintf("%s/%s", dir, names[1]), *shown = NULL;
         unsigned events = flow_events(o, 7 * USEC_PER_DAY);
         char patience[CLOCK_TEXT_MAX];
 
+        if (!definition || !schema)
+                return cli_fail(cli, "%s", strerror(ENOMEM));
+        if (cli->json)
+                return report_json(definition, schema, events);
+        shown = out_text(streq(dir, ".") ? "" : dir, SIZE_MAX);
+        for (size_t i = 0; i < 2; i++)
+                printf("%s%s%s\n", shown ?: "", isempty(shown) ? "" : "/", names[i]);
         duration_words(patience, flow_patience(o));
-        if (cli->json) {
-                _cleanup_json_ cJSON *j = cJSON_CreateObject();
-                _cleanup_free_ char *first = xasprintf("%s/%s", dir, names[0]),
-                                    *second = xasprintf("%s/%s", dir, names[1]);
-
-                if (!j || !first || !second || json_set_name(j, "definition", first) < 0 ||
-                        json_set_name(j, "input_schema", second) < 0 ||
-                        json_set_int(j, "events_of_a_week", events) < 0)
-                        return EXIT_FAILED;
-                out_json(j);
-                return EXIT_DONE;
-        }
-        printf("%s\n%s\n", names[0], names[1]);
         out_note(
                 "A job of a week takes about %u of the 25,000 entries that a run's history can hold. A run waits %s at most.",
                 events, patience);

@@ -487,7 +487,9 @@ def test_files_and_output(site, tmp_path):
     out.mkdir()
     done = flowcronctl("--config", site.config, "flow", "generate", "--output", out, cwd=tmp_path)
     assert sorted(os.listdir(out)) == ["FlowCron-cryo_definition.json", "FlowCron-cryo_input_schema.json"]
-    assert done.stdout.split() == ["FlowCron-cryo_definition.json", "FlowCron-cryo_input_schema.json"]
+    assert done.stdout.split() == [f"{out}/FlowCron-cryo_definition.json", f"{out}/FlowCron-cryo_input_schema.json"]
+    done = flowcronctl("--config", site.config, "flow", "generate", cwd=out)
+    assert done.stdout.split() == sorted(os.listdir(out))
     assert "a week" in done.stderr
     flowcronctl("--config", site.config, "flow", "generate", "--output", tmp_path / "none", cwd=tmp_path, code=1)
 
