@@ -224,8 +224,10 @@ def sampler():
 
 @pytest.fixture(scope="session")
 def user_systemd(users):
-    """systemd as process 1 of a namespace, with a user manager for fcuser1."""
-    with server_dir("systemd") as folder:
+    """systemd as process 1 of a namespace, with a user manager for fcuser1. That user's home is the machine's: one
+    run at a time has it, of whichever build."""
+    with server_dir("systemd") as folder, open(f"/run/lock/flowcron-home-{users[0]}", "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         systemd = UserSystemd(TOOLS / "user-systemd", folder, users[0])
         try:
             systemd.up()
