@@ -17,6 +17,9 @@
 #define LISTED_MAX 1000
 #define STRAYS_AT_ONCE 100
 
+/* ".NAME" and this is what a board is called while it is being removed. */
+#define GONE ".flowcron-gone"
+
 typedef struct Look {
         bool there; /* the entry that is wanted */
         bool any;   /* it holds anything */
@@ -185,7 +188,14 @@ int board_folder_clear_arriving(int status, const char *name) {
         return r;
 }
 
-int board_folder_remove(int status, const char *name) {
+bool board_folder_is_gone(const char *name) {
+        size_t n = strlen(name);
+
+        return name[0] == '.' && n > strlen(GONE) + 1 && streq(name + n - strlen(GONE), GONE);
+}
+
+/* Removes our entry and then the board, as far as it holds no more. */
+static int remove_board(int status, const char *name) {
         _cleanup_(look_done) Look l = {};
         _cleanup_close_ int board = dir_open_at(status, name);
         int r = board < 0 ? board : look(board, "", &l);
@@ -194,9 +204,50 @@ int board_folder_remove(int status, const char *name) {
                 return r;
         if (l.ours)
                 remove_stray(board, l.ours);
-        if (!l.any || (l.ours && startswith(l.ours, ARRIVING)))
+        CRASH_POINT("board-before-remove");
+        return unlinkat(status, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
+static bool holds_more(int r) {
+        return r == -ENOTEMPTY || r == -EEXIST;
+}
+
+/* @name: its name when it was shown. Nobody looks for one that is hidden, so it may be emptied in two steps. */
+static int remove_hidden(int status, const char *hidden, const char *name) {
+        int r = remove_board(status, hidden);
+
+        return holds_more(r) ? move_at(status, hidden, status, name) : r;
+}
+
+int board_folder_finish(int status, const char *hidden) {
+        _cleanup_free_ char *name = strndup(hidden + 1, strlen(hidden) - strlen(GONE) - 1);
+
+        return name ? remove_hidden(status, hidden, name) : -ENOMEM;
+}
+
+/* Too long a name to hide, or a former one is still there: at worst an empty one stays. */
+static int hide_and_remove(int status, const char *name) {
+        _cleanup_free_ char *hidden = xasprintf(".%s" GONE, name);
+        int r;
+
+        if (!hidden)
+                return -ENOMEM;
+        if (move_at(status, name, status, hidden) == 0)
+                return remove_hidden(status, hidden, name);
+        r = remove_board(status, name);
+        return holds_more(r) ? 0 : r;
+}
+
+int board_folder_remove(int status, const char *name) {
+        _cleanup_(look_done) Look l = {};
+        _cleanup_close_ int board = dir_open_at(status, name);
+        int r = board < 0 ? board : look(board, "", &l);
+
+        if (r < 0)
+                return r;
+        if (l.ours && startswith(l.ours, ARRIVING)) {
+                remove_stray(board, l.ours);
                 return 0;
-        if (unlinkat(status, name, AT_REMOVEDIR) < 0 && errno != ENOTEMPTY && errno != EEXIST)
-                return -errno;
-        return 0;
+        }
+        return l.any ? hide_and_remove(status, name) : 0;
 }

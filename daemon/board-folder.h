@@ -8,6 +8,8 @@
  * that hold nothing are removed, a few at a time, and what holds data is left, since it may be somebody's.
  */
 
+#include <stdbool.h>
+
 /* What is about to become a board; hidden, so that nobody takes it for one. A crash may leave it, and the next use takes it. */
 #define BOARD_FOLDER_NEW ".board.new"
 
@@ -27,3 +29,7 @@ int board_folder_clear_arriving(int status, const char *name);
  * left with them. 0 or -errno.
  */
 int board_folder_remove(int status, const char *name);
+
+/** board_folder_finish() - go on with a removal that a crash has cut off, whose folder board_folder_is_gone() knows by its name. 0 or -errno. */
+int board_folder_finish(int status, const char *hidden);
+bool board_folder_is_gone(const char *name);

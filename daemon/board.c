@@ -305,6 +305,8 @@ static int list(Board *b) {
         while ((errno = 0, de = readdir(d)))
                 if (is_board(b, de->d_name, de->d_type))
                         seen(b, de->d_name);
+                else if (board_folder_is_gone(de->d_name) && b->parts.may_write(b->parts.userdata))
+                        (void)board_folder_finish(b->parts.layout->fd[PLACE_STATUS], de->d_name);
         return -errno;
 }
 

@@ -145,6 +145,11 @@ class Board(Way):
         yield (lambda crash: w.order("purge", "uow", crash),
                lambda: self.is_over("uow", 2, "purged") and not w.has("Status/uow"))
 
+    def tree(self):
+        """Who was not told that an order was carried out may be told that it is no longer possible."""
+        return {key: what for key, what in super().tree().items()
+                if not key.startswith("base:Orders/")}
+
     def shows(self, entry):
         return os.listdir(self.world.base / "Status/uow") == [entry]
 
@@ -224,6 +229,8 @@ WAYS = {way.__name__.lower(): way
 def walk(way, *crashes):
     """Goes the way, dying of the crashes in turn."""
     world, pending = way.world, list(crashes)
+    for crash in crashes:
+        crash.prepare(world)
 
     def act(function):
         crash, before = pending[0] if pending else None, len(world.died())
@@ -233,7 +240,7 @@ def walk(way, *crashes):
         if died and isinstance(crash, Ratchet):
             crash.deaths += 1
         elif died:
-            pending.pop(0)
+            pending.pop(0).after(world)
 
     for function, over in way.steps():
         act(function)

@@ -39,7 +39,7 @@ FOLDERS = ("UploadedFiles", "CodeToRun/slurm", "AnalysedFiles", "FailedJobs",
            "SoftDelete/AnalysedFiles", "SoftDelete/FailedJobs")
 KILLED = -signal.SIGKILL
 UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-PATIENCE = 90
+PATIENCE = 180
 
 
 class Crash:
@@ -51,10 +51,16 @@ class Crash:
         self.n = n
         self.how = how
 
+    def prepare(self, world):
+        """Before anything happens there."""
+
     def env(self, world):
         n = self.n or (sum(world.passed().values()) if self.point == "*"
                        else world.passed()[self.point]) + 1
         return {"FLOWCRON_CRASH_AT": f"{self.point}:{n}", "FLOWCRON_CRASH_HOW": self.how}
+
+    def after(self, world):
+        """What else happens at that instant."""
 
     def __repr__(self):
         return f"{self.point}:{self.n or 'next'}"
