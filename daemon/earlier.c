@@ -85,13 +85,20 @@ static int open_ours(int uowdir, Error *e) {
 
 /* flowcron/earlier/NAME, open. */
 static int open_earlier(int ours, const char *name) {
-        _cleanup_close_ int earlier = -1;
+        _cleanup_close_ int earlier = -1, fd = -1;
         int r = make_way(ours, EARLIER, ASIDE);
 
         if (r < 0)
                 return r;
         earlier = make_folder(ours, EARLIER);
-        return earlier < 0 ? earlier : make_folder(earlier, name);
+        if (earlier < 0)
+                return earlier;
+        fd = make_folder(earlier, name);
+        if (fd < 0)
+                return fd;
+        /* What is moved there is gone from where it was, so the way there must not be lost with the power. */
+        r = dir_sync(earlier);
+        return r < 0 ? r : TAKE_FD(fd);
 }
 
 /* Everything but earlier/ goes there, the record last: it says whose the rest is if we are interrupted. */

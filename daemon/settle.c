@@ -235,13 +235,12 @@ static int show(Settle *s, Error *e) {
         int r;
 
         r = settle_remove_sentinels(s->fd, s->ours);
-        if (r == 0)
-                r = dir_sync(s->ours);
-        if (r == 0)
-                r = dir_sync(s->fd);
         if (r < 0)
                 return error_set(e, r, "its sentinels/ folder can't be removed: %s", strerror(-r));
         CRASH_POINT("settle-sentinels");
+        /* Nobody looks again once it is shown: links, modes and what is removed must have come to stay, here and wherever in it. */
+        if (syncfs(s->fd) < 0)
+                return error_set(e, -errno, "it can't be made durable: %m");
         r = haul_move(l->fd[PLACE_WORK], s->at, l->fd[s->final], s->name, s->job->uow->id, e);
         return r == -EEXIST ? -EAGAIN
                             : r; /* somebody took the name just now: the next try finds another */

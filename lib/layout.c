@@ -156,12 +156,11 @@ static int set_mode(int parent, const char *name, mode_t mode) {
 
         if (fd < 0)
                 return fd;
-        if (fchmod(fd, mode) == 0)
-                return 0;
-        if ((mode & S_ISGID) && (errno == EPERM || errno == EOPNOTSUPP) &&
-                fchmod(fd, mode & 0777) == 0)
-                return 0;
-        return -errno;
+        if (fchmod(fd, mode) < 0 &&
+                (!(mode & S_ISGID) || (errno != EPERM && errno != EOPNOTSUPP) ||
+                        fchmod(fd, mode & 0777) < 0))
+                return -errno;
+        return dir_sync(fd);
 }
 
 /* Make the entry of a new folder durable, as far as we may read the folder that holds it. */
