@@ -180,6 +180,11 @@ int manager_start(Manager *m, Error *e) {
         if (r != 0)
                 return r;
         r = replay(m, e);
+        if (r == -ESTALE) {
+                /* We were asleep for so long that somebody took the lease and wrote. */
+                m->exit_code = m->options.once ? EXIT_SUCCESS : EXIT_HELD;
+                return UOW_E_STATE;
+        }
         if (r >= 0)
                 r = manager_build_machine(m, e);
         if (r >= 0)
