@@ -180,7 +180,7 @@ static void keep_evidence(Item *item, const SlurmPicture *p) {
         job_report_done(&item->evidence);
         item->evidence = evidence;
         if (!item->evidence_since)
-                item->evidence_since = clock_now();
+                item->evidence_since = clock_boottime();
 }
 
 /* Whether what the controller has shown tells the end of the whole job. */
@@ -266,7 +266,7 @@ static bool is_told(const SlurmPicture *p) {
 }
 
 static usec_t waited(const Item *item) {
-        return item->unresolved_since ? clock_now() - item->unresolved_since : 0;
+        return item->unresolved_since ? clock_boottime() - item->unresolved_since : 0;
 }
 
 static int view_further(View *v, const Slurm *s, const Item *item, const SlurmTable *source) {
@@ -444,12 +444,13 @@ static void tell_runaway(Slurm *s, const Item *item) {
 }
 
 static void wait_for_word(Slurm *s, Item *item, const View *v) {
-        usec_t now = clock_now();
         bool believed_alive = v->main.waiting + v->main.running > 0 && !item->cancelling;
 
-        if (!item->unresolved_since || item->unresolved_since > now)
-                item->unresolved_since = now;
-        if (now - item->unresolved_since < s->scheduler->config->scheduler.lost_after)
+        if (!item->unresolved_since) {
+                item->unresolved_since = clock_boottime();
+                item->unresolved_noted = clock_now();
+        }
+        if (waited(item) < s->scheduler->config->scheduler.lost_after)
                 return;
         if (believed_alive && !evidence_suffices(item))
                 tell_runaway(s, item);
@@ -484,6 +485,7 @@ void slurm_follow_unanswered(Slurm *s, Item *item) {
                 keep_evidence(item, &p);
         slurm_picture_done(&p);
         if (item->n_further == 0 && evidence_suffices(item) &&
-                clock_now() - item->evidence_since >= s->scheduler->config->scheduler.lost_after)
+                clock_boottime() - item->evidence_since >=
+                        s->scheduler->config->scheduler.lost_after)
                 tell(s, item, &item->evidence);
 }

@@ -43,16 +43,18 @@ typedef struct Item {
         bool cancelling, held, imported;
         usec_t submitted; /* wall clock */
 
-        /* Carried from poll to poll. Times are wall clock where they are kept on disk. */
+        /* Carried from poll to poll. */
         uint32_t *further; /* jobs that it submitted, sorted */
         size_t n_further;
         uint32_t *done;          /* array tasks that the controller showed as ended, sorted: it forgets them one by one */
         size_t n_done;
-        usec_t unresolved_since; /* squeue lists it as alive no more, and its end is not told: wall clock; 0: not so */
+        usec_t unresolved_since; /* squeue lists it as alive no more, and its end is not told: CLOCK_BOOTTIME; 0: not so */
+        usec_t unresolved_noted; /* the same as the file has it, wall clock */
         uint64_t fingerprint;    /* of accounting's last picture */
         unsigned same;           /* so many polls in a row */
         JobReport evidence;      /* how it ended, as the controller told while it knew; .ended false: nothing */
-        usec_t evidence_since;   /* wall clock */
+        usec_t evidence_since;   /* CLOCK_BOOTTIME */
+        usec_t asked_since;      /* looked for in this life since then, CLOCK_BOOTTIME */
         unsigned absent;         /* look-ups in a row that found nothing in any source */
 
         /* Of the poll under way. */
@@ -80,7 +82,7 @@ typedef struct Op {
 typedef struct Death {
         char id[UOW_ID_MAX];
         int attempt;
-        usec_t when; /* wall clock */
+        usec_t when; /* CLOCK_BOOTTIME */
         TAILQ_ENTRY(Death) entry;
 } Death;
 
@@ -90,7 +92,7 @@ struct Slurm {
         char **query_environment; /* the login environment, with what makes output readable */
         TAILQ_HEAD(, Op) ops;
         TAILQ_HEAD(, Death) deaths;
-        usec_t started; /* wall clock: older submissions are dead */
+        usec_t started, started_boottime; /* wall clock, and CLOCK_BOOTTIME: older submissions are dead */
 
         Item *items; /* of the last or present poll, sorted by id */
         size_t n_items;
@@ -128,8 +130,8 @@ void slurm_cancel_stray(Slurm *s, const Item *item, uint32_t job);
 void slurm_start_waiting(Slurm *s);
 /** slurm_submit_is_under_way() - an sbatch of this attempt runs, or waits to */
 bool slurm_submit_is_under_way(const Slurm *s, const Item *item);
-/** slurm_dead_since() - when the last sbatch of this attempt was certainly over: wall clock */
-usec_t slurm_dead_since(const Slurm *s, const Item *item);
+/** slurm_dead_for() - for how long the last sbatch of this attempt has certainly been over, whoever set the clock meanwhile */
+usec_t slurm_dead_for(const Slurm *s, const Item *item);
 void slurm_ops_free(Slurm *s);
 
 /* scheduler-slurm-poll.c */

@@ -79,15 +79,15 @@ static bool all_have_answered(const Slurm *s) {
 }
 
 static void not_found(Slurm *s, Item *item) {
-        usec_t now = clock_now(), dead = slurm_dead_since(s, item), grace = slurm_grace(s);
+        usec_t dead = slurm_dead_for(s, item), grace = slurm_grace(s);
 
-        if (!all_have_answered(s) || slurm_submit_is_under_way(s, item) || now < dead + grace) {
+        if (!all_have_answered(s) || slurm_submit_is_under_way(s, item) || dead < grace) {
                 tell(s, item, LOOKUP_UNKNOWN, NULL, false);
                 return;
         }
         item->absent++;
         /* A pass of `--once` remembers nothing of the one before; then time must do. */
-        if (item->absent >= 2 || now >= dead + 2 * grace)
+        if (item->absent >= 2 || dead >= 2 * grace)
                 tell(s, item, LOOKUP_ABSENT, NULL, false);
         else
                 tell(s, item, LOOKUP_UNKNOWN, NULL, false);

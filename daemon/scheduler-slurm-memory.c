@@ -100,6 +100,7 @@ static int item_fill(Item *item, const Scheduler *scheduler, Uow *u) {
         item->held = u->held;
         item->imported = u->imported;
         item->submitted = u->submitted;
+        item->asked_since = clock_boottime();
         item->tasks = u->array ? slurm_array_count(u->array) : 0;
         scheduler_token(item->token, u);
         if (u->job_id && slurm_id_parse(u->job_id, &id) == 0) {
@@ -136,6 +137,8 @@ static int item_remember(Item *item, Item *old) {
         item->done = TAKE_PTR(old->done);
         item->n_done = old->n_done;
         item->unresolved_since = old->unresolved_since;
+        item->unresolved_noted = old->unresolved_noted;
+        item->asked_since = old->asked_since;
         item->fingerprint = old->fingerprint;
         item->same = old->same;
         item->absent = old->absent;
@@ -182,7 +185,7 @@ static void key_of(const Item *item, char *buf, size_t size) {
 void slurm_memory_load(Slurm *s, Item *items, size_t n) {
         _cleanup_free_ char *text = NULL;
         _cleanup_json_ cJSON *all = NULL;
-        usec_t now = clock_now();
+        usec_t now = clock_now(), boottime = clock_boottime();
         size_t size;
 
         if (file_read_at(s->scheduler->layout->fd[PLACE_STATE], MEMORY_FILE, MEMORY_MAX, &text,
@@ -195,8 +198,10 @@ void slurm_memory_load(Slurm *s, Item *items, size_t n) {
 
                 key_of(&items[i], key, sizeof(key));
                 since = json_time(all, key);
-                if (since && since <= now)
-                        items[i].unresolved_since = since;
+                if (!since || since > now)
+                        continue;
+                items[i].unresolved_noted = since;
+                items[i].unresolved_since = boottime > now - since ? boottime - (now - since) : 1;
         }
         s->memory_written = TAKE_PTR(text);
 }
@@ -210,7 +215,7 @@ static char *memory_text(const Slurm *s) {
                 if (!s->items[i].unresolved_since)
                         continue;
                 key_of(&s->items[i], key, sizeof(key));
-                if (json_set_time_usec(all, key, s->items[i].unresolved_since) < 0)
+                if (json_set_time_usec(all, key, s->items[i].unresolved_noted) < 0)
                         return NULL;
         }
         return all ? json_print(all) : NULL;

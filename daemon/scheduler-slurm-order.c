@@ -46,7 +46,7 @@ static const SchedulerEvents *events_of(const Op *op) {
 /* ---- the dead ---- */
 
 static void note_death(Slurm *s, const Op *op) {
-        usec_t now = clock_now();
+        usec_t now = clock_boottime();
         Death *d, *next;
 
         for (d = TAILQ_FIRST(&s->deaths); d; d = next) {
@@ -58,27 +58,29 @@ static void note_death(Slurm *s, const Op *op) {
         }
         d = calloc(1, sizeof(*d));
         if (!d)
-                return; /* slurm_dead_since() then says the latest it can have been */
+                return; /* slurm_dead_for() then counts from the first look */
         memcpy(d->id, op->id, sizeof(d->id));
         d->attempt = op->attempt;
         d->when = now;
         TAILQ_INSERT_TAIL(&s->deaths, d, entry);
 }
 
-usec_t slurm_dead_since(const Slurm *s, const Item *item) {
-        /*
-         * It was killed at its deadline at the latest; and one of an earlier life died with that.
-         */
-        usec_t latest = item->submitted + s->scheduler->config->scheduler.command_timeout +
-                5 * USEC_PER_SEC;
+/*
+ * The wall clock, which anybody may set, is asked only about the time before this life: it is all that a pass of `--once` has.
+ * A submission of an earlier life was killed at its deadline at the latest, or died with that life.
+ */
+usec_t slurm_dead_for(const Slurm *s, const Item *item) {
+        usec_t now = clock_boottime(), latest;
         const Death *d;
 
         TAILQ_FOREACH(d, &s->deaths, entry)
         if (streq(d->id, item->id) && d->attempt == item->attempt)
-                return d->when;
-        if (item->submitted < s->started && s->started < latest)
-                return s->started;
-        return latest;
+                return now - d->when;
+        if (item->submitted >= s->started)
+                return now - item->asked_since;
+        latest = item->submitted + s->scheduler->config->scheduler.command_timeout +
+                5 * USEC_PER_SEC;
+        return now - s->started_boottime + (latest < s->started ? s->started - latest : 0);
 }
 
 bool slurm_submit_is_under_way(const Slurm *s, const Item *item) {

@@ -126,6 +126,7 @@ static int slurm_new(Scheduler *scheduler, Error *e) {
                 return -ENOMEM;
         s->scheduler = scheduler;
         s->started = clock_now();
+        s->started_boottime = clock_boottime();
         TAILQ_INIT(&s->ops);
         TAILQ_INIT(&s->deaths);
         scheduler->backend = s;

@@ -8,15 +8,13 @@ order; what was built on something undone is undone with it. What the jobs and t
 safe.
 """
 
-import functools
 import itertools
 import os
 import random
 import shutil
-import subprocess
 import urllib.parse
 
-from support.common import BUILD, TOOLS
+from preload import library
 from world import Crash
 
 
@@ -188,7 +186,7 @@ class PowerCut(Crash):
     def prepare(world):
         """Has the world's flowcrond write down what it does."""
         (world.dir / "power/keep").mkdir(parents=True)
-        world.env.update(POWERLOG=str(world.dir / "power"), LD_PRELOAD=str(library()))
+        world.env.update(POWERLOG=str(world.dir / "power"), LD_PRELOAD=library("powerlog"))
 
     def after(self, world):
         world.env.pop("LD_PRELOAD")
@@ -198,11 +196,3 @@ class PowerCut(Crash):
     def __repr__(self):
         return f"{super().__repr__()}, {self.variant}, seed {self.seed}, {self.lost} changes lost"
 
-
-@functools.lru_cache(None)
-def library():
-    path = BUILD / "powerlog.so"
-    subprocess.run(["cc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE",
-                    "-U_FORTIFY_SOURCE", "-shared", "-fPIC", "-o", path,
-                    TOOLS / "powerlog.c", "-ldl"], check=True)
-    return path

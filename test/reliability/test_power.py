@@ -6,7 +6,8 @@ import itertools
 import pytest
 
 from campaign import campaign, references
-from power import VARIANTS, PowerCut, library
+from power import VARIANTS, PowerCut
+from preload import library
 from test_crash_points import check
 
 # On these ways everything lies on one file system; the first is where most is to be lost.
@@ -28,7 +29,7 @@ def cuts(reference, tried):
 
 @pytest.mark.timeout(600)
 def test_what_was_not_synced_is_gone():
-    library()
+    library("powerlog")
     known = references()
     cases = [(known[name], cut) for name, tried in TRIED.items()
              for cut in cuts(known[name], tried)]

@@ -82,14 +82,15 @@ class Ratchet(Crash):
 
 
 class World:
-    def __init__(self, config=None, env=None):
+    def __init__(self, config=None, env=None, slurm=None):
+        """slurm: a real one (support/cluster.py); without it a stand-in is made."""
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="fcw-", dir=PLACE))
         self.dir.chmod(0o755)
         self.base = self.dir / "base"
         self.base.mkdir(mode=0o2775)
         self.home = Home(self.dir)
-        self.standin = Standin(self.dir / "standin")
-        self.standin.prepare(self.home)
+        self.standin = None if slurm else Standin(self.dir / "standin")
+        (slurm or self.standin).prepare(self.home)
         self.config_file = self.dir / "test.yaml"
         # An owner of whom nothing is known is waited for as long; that is a minute and a half in earnest.
         self.env = {"FLOWCRON_LEASE_TERM": "300000", **(env or {})}
@@ -103,8 +104,12 @@ class World:
         self.config = merge(merge(CONFIG, {"base": str(self.base)}), config)
         self.config_file.write_text(yaml.safe_dump(self.config))
 
+    def note(self, text):
+        """Into the diary, where there is one."""
+
     def close(self):
-        self.standin.ctl("stop")
+        if self.standin:
+            self.standin.ctl("stop")
         end_leftovers(self.dir)
         shutil.rmtree(self.dir, ignore_errors=True)
 
