@@ -174,6 +174,7 @@ static bool is_requeued(const Machine *m, const Uow *u, const JobReport *report)
 static void job_ended(Machine *m, UowRun *run, const JobReport *report) {
         Uow *u = run->uow;
         const char *cause = report->cause, *reason = report->reason;
+        UowOutcome outcome = report->outcome;
 
         if (is_requeued(m, u, report)) {
                 machine_untroubled(run);
@@ -181,11 +182,14 @@ static void job_ended(Machine *m, UowRun *run, const JobReport *report) {
                         machine_ended_data(OUTCOME_NONE, cause, reason, report->facts));
                 return;
         }
-        if (u->cancelling && report->outcome == OUTCOME_CANCELLED) {
+        /* The scheduler's answer may be to a question from before the order; the end that it tells of is ours all the same. */
+        if (u->cancelling &&
+                (outcome == OUTCOME_CANCELLED || streq(cause, CAUSE_CANCELLED_OUTSIDE))) {
+                outcome = OUTCOME_CANCELLED;
                 cause = CAUSE_CANCELLED;
                 reason = "cancelled by order";
         }
-        machine_end(m, u, report->outcome, cause, reason, report->facts);
+        machine_end(m, u, outcome, cause, reason, report->facts);
 }
 
 static bool job_changed(const UowRun *run, const JobReport *report) {

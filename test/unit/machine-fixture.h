@@ -165,7 +165,8 @@ static inline void fixture_end(Fixture *f) {
         f->eventlog = eventlog_free(f->eventlog);
         f->uows = uowset_free(f->uows);
         /* We live on, and so would never get it again. */
-        (void)unlinkat(place(f->instance, PLACE_STATE), lease_file_name(name, lease_fence(f->lease)), 0);
+        (void)unlinkat(
+                place(f->instance, PLACE_STATE), lease_file_name(name, lease_fence(f->lease)), 0);
         f->lease = lease_free(f->lease);
 }
 
@@ -222,7 +223,8 @@ static inline Uow *arrive(Fixture *f, const char *name) {
         return u;
 }
 
-static inline void say_submitted(Fixture *f, Uow *u, SubmitVerdict v, const char *id, const char *text) {
+static inline void say_submitted(
+        Fixture *f, Uow *u, SubmitVerdict v, const char *id, const char *text) {
         fake.scheduler->events.submitted(u, u->attempt, v, id, text, fake.scheduler->userdata);
         turn(f);
 }
@@ -245,15 +247,23 @@ static inline void say_running(Fixture *f, Uow *u) {
         turn(f);
 }
 
-static inline void say_ended(Fixture *f, Uow *u, UowOutcome outcome, const char *state) {
+static inline void say_ended_by(Fixture *f, Uow *u, UowOutcome outcome, const char *state,
+        const char *cause, const char *reason) {
         JobReport report = { .ended = true, .outcome = outcome, .state = (char *)state };
 
-        report.cause = (char *)(outcome == OUTCOME_SUCCEEDED ? NULL : CAUSE_EXIT_CODE);
-        report.reason = (char *)(outcome == OUTCOME_SUCCEEDED ? NULL : "exit code 1");
+        report.cause = (char *)cause;
+        report.reason = (char *)reason;
         report.facts = cJSON_CreateObject();
         fake.scheduler->events.job(u, u->attempt, &report, fake.scheduler->userdata);
         cJSON_Delete(report.facts);
         turn(f);
+}
+
+static inline void say_ended(Fixture *f, Uow *u, UowOutcome outcome, const char *state) {
+        bool good = outcome == OUTCOME_SUCCEEDED;
+
+        say_ended_by(
+                f, u, outcome, state, good ? NULL : CAUSE_EXIT_CODE, good ? NULL : "exit code 1");
 }
 
 static inline void say_cancelled(Fixture *f, Uow *u) {

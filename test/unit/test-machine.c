@@ -349,6 +349,19 @@ static void test_cancel_in_mid_call(void **state) {
         assert_quiet(f);
 }
 
+/* The poll was begun before the order came, so that to the scheduler it looks like somebody else's doing. */
+static void test_cancel_during_a_poll(void **state) {
+        Fixture *f = *state;
+        Uow *u = queue(f, "u");
+
+        cancel(f, u);
+        turn(f);
+        say_ended_by(f, u, OUTCOME_FAILED, "CANCELLED", CAUSE_CANCELLED_OUTSIDE,
+                "cancelled outside FlowCron");
+        assert_int_equal(u->outcome, OUTCOME_CANCELLED);
+        assert_string_equal(u->reason, "cancelled by order");
+}
+
 static void test_cancel_uncertain(void **state) {
         Fixture *f = *state;
         Uow *u = arrive(f, "u");
@@ -916,6 +929,7 @@ int main(void) {
                 TEST(test_cancel_while_staging),
                 TEST(test_cancel_deferred),
                 TEST(test_cancel_in_mid_call),
+                TEST(test_cancel_during_a_poll),
                 TEST(test_cancel_uncertain),
                 ALONE(test_cancel_held),
                 TEST(test_cancel_is_repeated),
