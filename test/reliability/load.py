@@ -92,7 +92,8 @@ class People(threading.Thread):
         state, order = unit.orders[0]
         if self.has_happened(order, uow):
             unit.orders.pop(0)
-        elif uow["state"] == state or (order == "purge" and uow["state"] == "soft-deleted"):
+        elif uow["state"] == state or (order in ("purge", "retry")
+                                       and uow["state"] == "soft-deleted"):
             self.give(unit, order)
 
     @staticmethod
