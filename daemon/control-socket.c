@@ -17,9 +17,14 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 
 #include "fileio.h"
 #include "text.h"
+
+/* A second in all. */
+#define DEAD_TRIES 50
+#define DEAD_PAUSE_NSEC (20 * 1000 * 1000)
 
 static bool folder_is_guessable(const char *folder) {
         char expected[64];
@@ -85,6 +90,21 @@ static int is_dead(const struct sockaddr_un *sun) {
         return errno == ECONNREFUSED || errno == ENOENT ? 0 : -errno;
 }
 
+/*
+ * One that was killed may have children that hold its socket open until they are gone, too, which is a matter of
+ * moments; nothing else is waited for here, as the loop does not run yet.
+ */
+static int wait_dead(const struct sockaddr_un *sun) {
+        const struct timespec pause = { .tv_nsec = DEAD_PAUSE_NSEC };
+        int r = is_dead(sun);
+
+        for (int tries = 1; r == -EADDRINUSE && tries < DEAD_TRIES; tries++) {
+                nanosleep(&pause, NULL);
+                r = is_dead(sun);
+        }
+        return r;
+}
+
 static int remove_dead(int dir, const char *name, const struct sockaddr_un *sun, Error *e) {
         struct stat st;
         int r;
@@ -94,7 +114,7 @@ static int remove_dead(int dir, const char *name, const struct sockaddr_un *sun,
         if (!S_ISSOCK(st.st_mode))
                 return error_set(
                         e, -EADDRINUSE, "%s is in the socket's place and is no socket", name);
-        r = is_dead(sun);
+        r = wait_dead(sun);
         if (r < 0)
                 return error_set(e, r,
                         r == -EADDRINUSE

@@ -643,6 +643,24 @@ static void test_dead_socket_is_replaced(void **state) {
         peer_done(&p);
 }
 
+/* What was forked by one that was killed has its socket until it is gone itself, a moment later. */
+static void test_socket_of_the_dying(void **state) {
+        Fixture *f = *state;
+        const struct timespec moment = { .tv_nsec = 100 * 1000 * 1000 };
+        pid_t pid = fork();
+
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                nanosleep(&moment, NULL);
+                _exit(0);
+        }
+        /* Without the order that an end in peace gives it: the file stays. */
+        close(f->control->fd);
+        f->control->fd = -1;
+        assert_int_equal(try_at(f, f->path), 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 static void test_other_files_are_left_alone(void **state) {
         Fixture *f = *state;
         char path[160];
@@ -724,6 +742,7 @@ int main(void) {
                 WITH_SOCKET(test_another_user_is_turned_away),
                 WITH_SOCKET(test_modes),
                 WITH_SOCKET(test_living_socket_is_not_taken),
+                WITH_SOCKET(test_socket_of_the_dying),
                 WITH_SOCKET(test_dead_socket_is_replaced),
                 WITH_SOCKET(test_other_files_are_left_alone),
                 WITH_SOCKET(test_folder_of_somebody_else),
