@@ -95,15 +95,18 @@ class Node:
             found.append(pid)
         return found[1:]  # unshare is none of them
 
-    def signal(self, number):
+    def signal(self, number, name=None):
         for pid in self.pids():
             try:
-                os.kill(pid, number)
-            except ProcessLookupError:
+                comm = pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+                if name in (None, comm):
+                    os.kill(pid, number)
+            except (FileNotFoundError, ProcessLookupError):
                 pass
 
     def freeze(self):
-        self.signal(signal.SIGSTOP)
+        """flowcrond and its workers; what else runs on the node goes on."""
+        self.signal(signal.SIGSTOP, "flowcrond")
 
     def wake(self):
         self.signal(signal.SIGCONT)

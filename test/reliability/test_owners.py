@@ -153,21 +153,22 @@ def test_passes_on_two_nodes(cluster):
 
 @pytest.mark.parametrize("how", ["kill", "hang"])
 def test_a_request_that_is_still_on_its_way(cluster, how):
-    """sbatch dies with its node, its request arrives when the next owner has looked already."""
-    world = cluster()
-    world.standin.fault("sbatch", f"late ms=5000 how={how} n=1")
+    """The owner is gone and so is its sbatch, whose request arrives when the next owner has looked
+    already: that job is adopted."""
+    world = cluster({"scheduler": {"command_timeout": "5s"}})
+    world.standin.fault("sbatch", f"late ms=9000 how={how} n=1")
     first = world.node("login1").start()
     first.wait_said(SERVES)
     second = world.node("login2").start()
     second.wait_said(TAKING)
     world.upload("uow")
     wait_until(lambda: world.standin.calls("sbatch"), first.said)
-    assert not world.standin.submissions()
-    first.die()
+    first.freeze()
     second.wait_said(SERVES)
-    wait_submitted(world)
+    second.wait_said("found again")
     wait_result(world)
     assert list(tokens(world).values()) == [1]
+    assert len(world.standin.calls("sbatch")) == 1
 
 
 @pytest.mark.parametrize("submit", ["direct", "held"])
@@ -180,7 +181,7 @@ def test_a_request_later_than_any_should_be(cluster, submit):
     first.wait_said(SERVES)
     world.upload("uow")
     wait_until(lambda: world.standin.calls("sbatch"), first.said)
-    first.die()
+    first.freeze()
     second = world.node("login2").start()
     wait_submitted(world, 2)
     wait_until(lambda: len(alive(world)) == 1, second.said)

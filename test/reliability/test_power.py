@@ -8,7 +8,6 @@ import pytest
 from campaign import campaign, references
 from power import VARIANTS, PowerCut
 from preload import library
-from test_crash_points import check
 
 # On these ways everything lies on one file system; the first is where most is to be lost.
 TRIED = {"main": 3, "later": 1, "log": 1}
@@ -34,7 +33,10 @@ def test_what_was_not_synced_is_gone():
     cases = [(known[name], cut) for name, tried in TRIED.items()
              for cut in cuts(known[name], tried)]
     outcomes = campaign(cases)
-    check(outcomes)
+    faults = [outcome.fault for outcome in outcomes if outcome.fault]
+    assert not faults, f"{len(faults)} of {len(cases)}\n" + "\n\n".join(faults[:3])
+    # How often a point is passed depends on how long things take; once it is.
+    assert all(outcome.deaths for (_, cut), outcome in zip(cases, outcomes) if cut.n == 1)
     lost = sum(cut.lost for _, cut in cases)
     print(f"{len(cases)} power cuts, {lost} changes lost")
     # A trace that is empty, or a choice of nothing, would prove nothing.
