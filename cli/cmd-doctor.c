@@ -22,12 +22,11 @@ static const char usage[] =
 
 /* ---- who and what ---- */
 
-static int set_unit(Doctor *d) {
+static void set_unit(Doctor *d) {
         if (streq(d->instance, "default"))
                 strcpy(d->unit, "flowcron.service");
         else
                 snprintf(d->unit, sizeof(d->unit), "flowcron@%s.service", d->instance);
-        return 0;
 }
 
 /* The program that runs now, or its neighbour of that name: by its bare name if that is what a shell would find. */
