@@ -12,7 +12,7 @@
 typedef struct Order {
         Carried *carried;
         char *name, *answer;
-        bool durable;
+        bool told; /* how its commit went */
         TAILQ_ENTRY(Order) entry;
 } Order;
 
@@ -66,11 +66,10 @@ static void close_order(Order *o) {
 static void on_durable(int r, void *userdata) {
         Order *o = userdata;
 
-        o->durable = r == 0;
-        if (o->durable)
+        o->told = true;
+        if (r == 0)
                 close_order(o);
-        else
-                drop(o); /* the next look finds it */
+        /* What a failed commit leaves goes with the next one: carried_close() comes after that. */
 }
 
 void carried_close(Carried *c) {
@@ -78,7 +77,7 @@ void carried_close(Carried *c) {
 
         for (o = TAILQ_FIRST(&c->orders); o; o = next) {
                 next = TAILQ_NEXT(o, entry);
-                if (o->durable)
+                if (o->told)
                         close_order(o);
         }
 }

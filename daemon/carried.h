@@ -26,7 +26,7 @@ DEFINE_CLEANUP(Carried *, carried_free)
 /** carried_add() - @name was carried out just now; @answer (NULL allowed) is copied. 0 or -ENOMEM. */
 int carried_add(Carried *c, const char *name, const char *answer);
 
-/** carried_close() - try again to close what could not be closed. */
+/** carried_close() - close what could not be closed before, or was not durable then. Only while state can be written: see machine_trouble(). */
 void carried_close(Carried *c);
 
 /** carried_has() - whether @name waits to be closed. */

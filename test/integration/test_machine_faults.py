@@ -74,6 +74,21 @@ def test_each_write_of_the_event_log(faulty, standin):
     assert "damaged" not in fc.stderr_text()
 
 
+def test_an_order_by_folder_that_is_not_noted_at_first(faulty):
+    """Its event is in the next commit: then it is answered, and was carried out once."""
+    fc, found = faulty()
+    fc.upload("first")
+    fc.wait_finished("first")
+    rule = found.add(".flowcron/events", kinds.WRITE, errno.ENOSPC, count=1)
+    (fc.orders / "retry first").mkdir()
+    wait_attention(fc, "event log can't be written")
+    wait_until(lambda: listing(fc.orders) == [b"done - retry first"], lambda: listing(fc.orders))
+    assert found.hits(rule) == 1
+    fc.wait_finished("first")
+    assert [event["event"] for event in fc.events("first")].count("retry") == 1
+    assert fc.show("first")["attempt"] == 2
+
+
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS, errno.EIO],
                          ids=["full", "read-only", "broken"])
 def test_nothing_can_be_written_for_a_while(faulty, standin, error):
