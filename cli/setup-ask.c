@@ -194,6 +194,10 @@ static int follow(Setup *s, Question q) {
         int r;
 
         if (q == ASK_BASE) {
+                if (s->today && !streq(s->today->base, s->answers[q]))
+                        setup_warn(s,
+                                "What is in %s stays there, and is not served any more; jobs that run there are not followed.",
+                                s->today->base);
                 setup_tell_base(s, s->answers[q]);
                 return look_for_legacy(s);
         }

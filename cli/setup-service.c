@@ -122,14 +122,17 @@ static int our_lines(const Setup *s, ServiceKind kind, char **ret, Error *e) {
         char schedule[CRONTAB_SCHEDULE_MAX];
         size_t size;
         FILE *f;
-        int r;
+        int r = 0;
 
         if (crontab_schedule(setup_pass_interval(s), schedule) < 0)
                 return error_set(e, UOW_E_REJECTED,
                         "an interval of %s can't be had in a crontab: it takes minutes that divide an hour (1m, 2m, 5m, 10m, "
                         "15m, 30m), or hours that divide a day",
                         s->answers[ASK_INTERVAL]);
-        r = pass_command(s, kind, &command, e);
+        if (s->config->scheduler.type == SCHEDULER_SLURM)
+                r = site_check_interval(&s->site, setup_pass_interval(s), e);
+        if (r == 0)
+                r = pass_command(s, kind, &command, e);
         if (r != 0)
                 return r;
         f = open_memstream(&lines, &size);

@@ -106,17 +106,27 @@ static int set_linger(const char *verb, Error *e) {
                 COMMAND_TIMEOUT, NULL, e);
 }
 
+static void note_linger(const char *mark) {
+        _cleanup_free_ char *dir = strdup(mark);
+        _cleanup_close_ int fd = -1;
+
+        if (!dir)
+                return;
+        *strrchr(dir, '/') = 0;
+        (void)dir_make_path(dir, 0755);
+        fd = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+}
+
 /* Noted before it is done: what setup switched on it can switch off again. */
 static int linger(Setup *s, Error *e) {
         _cleanup_free_ char *mark = linger_mark_path();
-        _cleanup_close_ int fd = -1;
         int r;
 
         if (lingers())
                 return 0;
         if (!mark)
                 return -ENOMEM;
-        fd = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        note_linger(mark);
         r = set_linger("enable-linger", e);
         if (r == 0 && lingers()) {
                 setup_say_done(s, "Switched lingering on, so that services go on after logout.");

@@ -100,6 +100,15 @@ def test_timestamp_is_warned_about(person, root_dir):
     assert settings(person)["uow"]["add_timestamp"] is True
 
 
+def test_another_base_folder(person, root_dir):
+    """What is in the old one is not touched, and it is said that nobody serves it any more."""
+    person.setup("--base", base_of(root_dir))
+    done = person.setup("--base", root_dir / "new")
+    assert done.code == 0 and settings(person)["base"] == str(root_dir / "new")
+    assert any(f"What is in {base_of(root_dir)} stays there" in w for w in done.data["warnings"])
+    assert (base_of(root_dir) / "UploadedFiles").is_dir()
+
+
 def test_home_is_warned_about(person):
     done = person.setup()
     assert done.code == 0 and done.data["base"] == str(person.home.dir / "flowcron")
@@ -148,6 +157,10 @@ def test_without_accounting(person, standin, root_dir):
     done = person.setup("--base", base_of(root_dir))
     assert done.code == 0, done
     assert [c[0] for c in person.crontab.commands()] == ["* * * * *"]  # five minutes are too long
+    # What forgets within a minute can't be followed from cron at all.
+    standin.set(min_job_age_ms=60000)
+    done = person.setup()
+    assert done.code == 1 and "MinJobAge" in done.data["message"], done
     standin.set(min_job_age_ms=3600000)
     assert person.setup("--interval", "30m").code == 0
 
