@@ -14,6 +14,9 @@ import pytest
 from support.common import BUILD, SOURCE, as_user, current_user, is_root, owned_folder, wait_until
 from support.home import Home
 
+# One builds, and the others would only wait for it; and a build takes as long as the machine is busy.
+pytestmark = [pytest.mark.xdist_group("packages"), pytest.mark.timeout(900)]
+
 VERSION = re.search(r"^project\(flowcron VERSION ([0-9.]+)",
                     (SOURCE / "CMakeLists.txt").read_text(), re.MULTILINE)[1]
 # What each kind of package must have, wherever its prefix is.
