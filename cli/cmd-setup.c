@@ -4,6 +4,7 @@
 
 #include "setup.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <pwd.h>
 #include <string.h>
@@ -165,6 +166,16 @@ static int begin(Setup *s, Error *e) {
 
 /* ---- writing ---- */
 
+/* Comments and the order of things in it are its author's. */
+static void keep_former(Setup *s, int dir, const char *name) {
+        _cleanup_free_ char *former = xasprintf("%s" CONFIG_FORMER, name);
+
+        if (!former || (unlinkat(dir, former, 0) < 0 && errno != ENOENT) ||
+                linkat(dir, name, dir, former, 0) < 0)
+                return;
+        setup_say_done(s, "Kept the former configuration as %s" CONFIG_FORMER ".", s->config_path);
+}
+
 static int write_config(Setup *s, Error *e) {
         _cleanup_free_ char *text = config_to_yaml(s->config), *old = NULL,
                             *dir = strdup(s->config_path);
@@ -181,6 +192,8 @@ static int write_config(Setup *s, Error *e) {
                 return 0; /* as it is, comments included */
         r = dir_make_path(dir, 0755);
         fd = r < 0 ? r : dir_open_path(dir);
+        if (fd >= 0 && s->today)
+                keep_former(s, fd, name);
         r = fd < 0 ? fd : file_replace_at(fd, name, text, strlen(text), 0640);
         if (r < 0)
                 return error_set(e, r, "%s can't be written: %s", s->config_path, strerror(-r));

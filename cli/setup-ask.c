@@ -102,7 +102,7 @@ static void show_choices(const Setup *s, Question q) {
 }
 
 /* 0, or -ECANCELED when nobody answers any more. */
-static int ask(const Setup *s, Question q, const char *offer, char **ret) {
+static int ask(Question q, const char *offer, char **ret) {
         const QuestionSpec *spec = &questions[q];
         const char *shown = isempty(offer) && spec->none ? spec->none : offer;
         char *answer;
@@ -114,12 +114,11 @@ static int ask(const Setup *s, Question q, const char *offer, char **ret) {
         answer = read_line();
         if (!answer)
                 return -ECANCELED;
+        *ret = answer;
         if (!*answer)
-                return strdup_to(&answer, offer) < 0 ? -ENOMEM : (*ret = answer, 0);
+                return strdup_to(ret, offer);
         if (spec->none && streq(answer, "-"))
                 *answer = 0;
-        (void)s;
-        *ret = answer;
         return 0;
 }
 
@@ -127,7 +126,7 @@ static int ask_until_right(Setup *s, Question q, const char *offer, Error *e) {
         show_choices(s, q);
         for (;;) {
                 _cleanup_free_ char *answer = NULL;
-                int r = ask(s, q, offer, &answer);
+                int r = ask(q, offer, &answer);
 
                 if (r < 0)
                         return error_set(e, r, NO_ANSWER);
@@ -191,8 +190,6 @@ static int look_for_legacy(Setup *s) {
 }
 
 static int follow(Setup *s, Question q) {
-        int r;
-
         if (q == ASK_BASE) {
                 if (s->today && !streq(s->today->base, s->answers[q]))
                         setup_warn(s,
@@ -204,10 +201,7 @@ static int follow(Setup *s, Question q) {
         if (q == ASK_TIMESTAMP && streq(s->answers[q], "yes"))
                 setup_warn(s,
                         "Each upload gets a timestamp: a Globus flow that looks for the name it uploaded does not find it again.");
-        if (q != ASK_SCHEDULER || !streq(s->answers[q], "slurm"))
-                return 0;
-        r = s->site.trouble ? 1 : 0;
-        if (r)
+        if (q == ASK_SCHEDULER && streq(s->answers[q], "slurm") && s->site.trouble)
                 setup_warn(s,
                         "Not everything about this site could be learnt, so not everything can be checked: %s",
                         s->site.trouble);
@@ -228,10 +222,12 @@ static int put_into_config(Setup *s, Error *e) {
 
 /* With a service it is not the look for uploads but the poll that learns how jobs end. */
 static int check_poll(const Setup *s, Error *e) {
+        int r;
+
         if (s->config->scheduler.type != SCHEDULER_SLURM)
                 return 0;
-        return error_prefix(e, site_check_interval(&s->site, s->config->scheduler.poll_interval, e),
-                "scheduler.poll_interval in the configuration");
+        r = site_check_interval(&s->site, s->config->scheduler.poll_interval, e);
+        return r == 0 ? 0 : error_prefix(e, r, "scheduler.poll_interval in the configuration");
 }
 
 int setup_ask_all(Setup *s, Error *e) {

@@ -13,6 +13,10 @@
 #include "text.h"
 
 static int remove_config(Setup *s, Error *e) {
+        _cleanup_free_ char *former = xasprintf("%s" CONFIG_FORMER, s->config_path);
+
+        if (former)
+                (void)unlink(former);
         if (unlink(s->config_path) < 0)
                 return errno == ENOENT ? 0 : error_set(e, -errno, "%s: %m", s->config_path);
         setup_say_done(s, "Removed the configuration %s.", s->config_path);

@@ -179,6 +179,9 @@ void setup_drop_linger(Setup *s);
 
 /* ---- setup-remove.c ---- */
 
+/* What a configuration was before setup changed it is kept under its name with this behind it. */
+#define CONFIG_FORMER ".old"
+
 /** setup_remove() - take it all back but the data. 0 or -errno with @e. */
 int setup_remove(Setup *s, Error *e);
 

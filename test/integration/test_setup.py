@@ -87,6 +87,8 @@ def test_again_keeps_what_is_not_given(person, root_dir):
     assert [c[0] for c in person.crontab.commands()] == ["*/10 * * * *"]
     done = person.setup("--no-timestamp", "--purge-days", "30")
     assert done.code == 0, done
+    former = person.config().with_name("default.yaml.old")
+    assert former.read_text() == before  # with the note
     now = settings(person)
     assert now["retention"] == {**now["retention"], "soft_delete_after": "14d", "purge_after": "30d"}
     assert now["scheduler"]["max_queued"] == 7 and now["scheduler"]["account"] == "proj"
@@ -418,6 +420,7 @@ def test_remove_keeps_the_data(person, root_dir):
     done = person.setup("--remove")
     assert done.code == 0 and any("stays" in d for d in done.data["done"]), done
     assert not person.config().exists() and person.instances() == []
+    assert list(person.config().parent.iterdir()) == []
     assert (base / "FailedJobs/kept/data").exists()
     done = person.setup("--remove")
     assert done.code == 0 and "Nothing" in done.data["done"][0]
