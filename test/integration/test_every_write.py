@@ -87,6 +87,7 @@ def probe(fc, found, text, kind):
     fc.wait_finished("probe")
     n = found.seen(rule)
     found.clear()
+    print(f"{n} calls")
     assert n > 10, n
     return n, tree(fc.analysed / "probe")
 
@@ -190,6 +191,7 @@ def test_what_is_done_to_results(elsewhere, faulty, standin, kind, errors, every
         treat(fc, how, uows, keep)
         needed[how] = found.seen(rule)
         found.clear()
+    print(f"{needed} calls")
     assert min(needed.values()) > 3, needed
 
     names = [f"uow{i:03}x" for i in range(max(needed.values()) // every)]

@@ -107,6 +107,47 @@ def test_accounting_stopped(new, slurm):
         check_record(fc, name)
 
 
+PARTS = {"controller": ("down", "Slurm is not answering since"),
+         "accounting": ("degraded", "accounting is not answering since")}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_stopped_while_there_is_one_in_each_phase(new, slurm, part):
+    """Pending, running, completing, and ordered to be cancelled: what happens meanwhile is found."""
+    availability, words = PARTS[part]
+    fc = new().start()
+    for name in ("running", "completing"):
+        fc.upload(name, commands=UNTIL_GO)
+        fc.wait_state(name, "queued", phase="running")
+    slurm.hold_jobs()
+    for name in ("pending", "unwanted"):
+        fc.upload(name)
+        fc.wait_state(name, "queued", phase="pending")
+    pid = fc.process.pid
+    with stopped_slurmds(slurm):
+        go(fc, "completing")
+        wait_until(lambda: slurm.jobs("COMPLETING"), "the job to be completing")
+        getattr(slurm, f"stop_{part}")()
+    go(fc, "running")
+    wait_until(lambda: scheduler_of(fc)["availability"] == availability, fc.trouble)
+    told = [a for a in fc.ctl("status").data["attention"] if words in a["what"]]
+    assert told and told[0]["advice"], fc.ctl("status").data["attention"]
+    assert fc.ctl("cancel", "unwanted").code == 0
+    if part == "controller":
+        assert_waits(fc, "running", "completing", "pending", "unwanted")
+    getattr(slurm, f"start_{part}")()
+    slurm.wait_ready()
+    # For the rest it does not matter which part was away.
+    slurm.release_jobs()
+    for name in ("running", "completing", "pending"):
+        fc.wait_finished(name, timeout=120)
+        check_record(fc, name)
+    fc.wait_finished("unwanted", "cancelled", timeout=120)
+    wait_until(lambda: fc.ctl("status").data["attention"] == [], fc.trouble)
+    assert fc.process.pid == pid and fc.running()
+    assert_once(fc, slurm, "running", "completing", "pending", "unwanted")
+
+
 def test_killed_in_the_middle_of_submissions(new, slurm, root_dir):
     """Of one, Slurm had taken the job; the other's had not left. Both answers are missing."""
     fc = new({"scheduler": {"command_timeout": "3s"}})

@@ -55,7 +55,7 @@ def test_answers_after_their_deadline(instance, standin, command):
     assert_all_well(fc, standin, "uow")
 
 
-BAD = ("hang", "kill", "silent", "garbage bytes=3000", "cut bytes=60", "delay ms=1500",
+BAD = ("hang", "kill", "garbage bytes=3000", "cut bytes=60", "delay ms=1500",
        "exit rc=1 text=slurm_load_jobs error: Unable to contact slurm controller",
        "warn-stdout text=JobId=1 JobState=COMPLETED ExitCode=0:0")
 
