@@ -3,10 +3,11 @@
 
 import json
 import pwd
+import re
 
 import pytest
 
-from support.common import wait_until
+from support.common import SOURCE, do_as, wait_until
 from support.record import check_record
 from support.service import Service, is_active, lives, running_job
 
@@ -160,3 +161,47 @@ def test_further_instance_and_broken_configuration(service_root, user_systemd, i
         assert other.journal("FLOWCRON_UOW=theirs", "FLOWCRON_INSTANCE=other")
     finally:
         other.close()
+
+
+def test_hardened_as_the_guide_says(user_systemd, fc):
+    """The drop-in of docs/security.md: it is in force, and all goes on as before."""
+    guide = (SOURCE / "docs/security.md").read_text()
+    dropin = re.search(r"```ini\n(.*?)```", guide, re.S).group(1)
+    folder = fc.config_file.parents[1] / f"systemd/user/{fc.unit}.d"
+    file = folder / "hardened.conf"
+
+    def put():
+        folder.mkdir(parents=True)
+        file.write_text(dropin)
+    do_as(fc.user, put)
+    try:
+        user_systemd.systemctl("daemon-reload")
+        user_systemd.systemctl("restart", fc.unit)
+        assert fc.property("NoNewPrivileges") == "yes" and fc.property("LockPersonality") == "yes"
+        status = (f"/proc/{fc.property('MainPID')}/status")
+        said = user_systemd.run("cat", status).stdout
+        assert "NoNewPrivs:\t1" in said and "Seccomp:\t2" in said
+        fc.upload("hardened", commands=["echo out", "grep NoNewPrivs /proc/self/status"])
+        fc.wait_finished("hardened")
+        assert fc.job_output("hardened") == "out\nNoNewPrivs:\t1\n"
+        path = user_systemd.systemctl("show", "--value", "-p", "FragmentPath", fc.unit).strip()
+        done = user_systemd.run("systemd-analyze", "--user", "--man=no", "verify", path, check=False)
+        assert done.returncode == 0 and "flowcron" not in done.stderr, done.stderr
+    finally:
+        file.unlink()
+        folder.rmdir()
+        user_systemd.systemctl("daemon-reload")
+        user_systemd.systemctl("restart", fc.unit)
+
+
+def test_keys_of_the_login_stay_there(user_systemd, fc):
+    """An agent that the user's manager knows of is nothing for what others upload."""
+    user_systemd.systemctl("set-environment", "SSH_AUTH_SOCK=/run/agent", "DISPLAY=:0", "KEPT=1")
+    try:
+        user_systemd.systemctl("restart", fc.unit)
+        environ = user_systemd.run("cat", f"/proc/{fc.property('MainPID')}/environ").stdout
+        assert "KEPT=1" in environ
+        assert "SSH_AUTH_SOCK" not in environ and "DISPLAY" not in environ
+    finally:
+        user_systemd.systemctl("unset-environment", "SSH_AUTH_SOCK", "DISPLAY", "KEPT")
+        user_systemd.systemctl("restart", fc.unit)
