@@ -29,7 +29,8 @@ static FindingResult result_of(const cJSON *finding) {
         return FINDING_FAULT;
 }
 
-static void set_text(Doctor *d, cJSON *finding, const char *key, const char *fmt, va_list ap) {
+static _printf_(4, 0) void set_text(
+        Doctor *d, cJSON *finding, const char *key, const char *fmt, va_list ap) {
         _cleanup_free_ char *raw = NULL, *text = NULL;
 
         if (vasprintf(&raw, fmt, ap) < 0)

@@ -10,7 +10,8 @@
 #include "output.h"
 #include "text.h"
 
-static void note(const Setup *s, cJSON *list, const char *mark, const char *fmt, va_list ap) {
+static _printf_(4, 0) void note(
+        const Setup *s, cJSON *list, const char *mark, const char *fmt, va_list ap) {
         _cleanup_free_ char *text = NULL;
 
         if (vasprintf(&text, fmt, ap) < 0)

@@ -36,8 +36,8 @@ void event_done(Event *e) {
         e->data = NULL;
 }
 
-/* No base folder lives to see it; a number beyond it is damage, and could not be counted on from. */
-#define SEQ_MAX (INT64_MAX / 10)
+/* What a number in JSON holds exactly, and a record takes. No base folder lives to see it; one beyond it is damage. */
+#define SEQ_MAX (INT64_C(1) << 53)
 
 static bool is_id_character(char c) {
         return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
