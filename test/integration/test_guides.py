@@ -43,9 +43,7 @@ def run(line, env, cwd, codes=(0,)):
 
 
 def with_programs(env):
-    folder = os.path.dirname(program("flowcronctl"))
-    program("flowcrond")
-    return {**env, "PATH": f"{folder}:{env['PATH']}"}
+    return {**env, "PATH": f"{os.path.dirname(program('flowcronctl'))}:{env['PATH']}"}
 
 
 @pytest.fixture

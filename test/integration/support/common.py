@@ -34,10 +34,15 @@ def wait_until(condition, what, timeout=None):
         time.sleep(0.05)
 
 
-@functools.lru_cache(None)
 def program(name, build=BUILD):
     """The path of a built program. As root it is a copy that other users can reach: the build may
     lie in a folder that is closed to them."""
+    return copy_of(name, build)
+
+
+@functools.lru_cache(None)
+def copy_of(name, build):
+    """Once: one that runs can't be copied over."""
     built = build / name  # may hold folders: standin/standin-slurm
     assert built.exists(), f"{built} is not built"
     if not is_root():
