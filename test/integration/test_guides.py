@@ -10,9 +10,9 @@ import pytest
 
 from support.common import SOURCE, program, wait_until
 from support.home import Home
+from support.installer import Person
 from support.instance import assert_no_report
 from support.jobs import wait_job
-from support.person import Person
 from support.units import make_uow
 
 BASE = "/projects/cryoem"
