@@ -62,9 +62,12 @@ class Node:
         self.boot_id.write_text(f"{uuid.uuid4()}\n")
 
     def start(self, crash=None, *args, **env):
+        # A log of its own: one that freezes may hold the lock of the first node's.
+        first = self is self.cluster.nodes[0]
+        points = self.cluster.points if first else self.cluster.dir / f"points-{self.name}"
         env = {**self.cluster.home.env(), **self.cluster.env, **env,
                "XDG_RUNTIME_DIR": str(self.runtime),
-               "FLOWCRON_CRASH_LOG": str(self.cluster.points),
+               "FLOWCRON_CRASH_LOG": str(points),
                **(crash.env(self.cluster) if crash else {})}
         argv = ["unshare", "--mount", "--pid", "--uts", "--net", "--fork", "--kill-child", "sh",
                 "-c", ENTER, "sh", self.name, self.boot_id, program("flowcrond"), "--config",
