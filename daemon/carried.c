@@ -104,7 +104,7 @@ bool carried_has(const Carried *c, const char *name) {
         const Order *o;
 
         TAILQ_FOREACH(o, &c->orders, entry)
-        if (streq(o->name, name))
-                return true;
+                if (streq(o->name, name))
+                        return true;
         return false;
 }

@@ -22,15 +22,16 @@ typedef struct Command Command;
 
 typedef struct CommandSpec {
         char *const *argv; /* argv[0] is looked up in the PATH of @envp; copied */
-        char *const *envp; /* NULL: this process's environment; not copied, needed during the call only */
-        int cwd;           /* folder descriptor to start in, or -1 for "/"; needed during the call only */
+        char *const *
+                envp; /* NULL: this process's environment; not copied, needed during the call only */
+        int cwd; /* folder descriptor to start in, or -1 for "/"; needed during the call only */
         mode_t umask;      /* of the child */
         usec_t timeout;    /* then SIGTERM, 2 s later SIGKILL, to its group; 0: none */
         size_t output_max; /* of each stream: what goes beyond is read and dropped */
 } CommandSpec;
 
 typedef struct CommandResult {
-        int error;       /* 0: it ran to its end. -errno: could not be started (-ENOENT: no such program).
+        int error; /* 0: it ran to its end. -errno: could not be started (-ENOENT: no such program).
                           * -ETIMEDOUT: killed at its deadline. -ECANCELED: killed because it could
                           * not be watched */
         bool started;    /* the program ran, for however short a time: it may have done something */
@@ -39,8 +40,8 @@ typedef struct CommandResult {
         size_t out_size;
         const char *err;
         size_t err_size;
-        bool truncated;  /* a stream went beyond output_max */
-        usec_t timeout;  /* as asked for */
+        bool truncated; /* a stream went beyond output_max */
+        usec_t timeout; /* as asked for */
 } CommandResult;
 
 /*
@@ -58,7 +59,8 @@ typedef void (*CommandFunc)(const CommandResult *result, void *userdata);
  * A program that is not there or can't be executed is an answer, too. Returns 0, or -errno if
  * nothing was started.
  */
-int command_start(sd_event *event, const CommandSpec *spec, CommandFunc func, void *userdata, Command **ret);
+int command_start(
+        sd_event *event, const CommandSpec *spec, CommandFunc func, void *userdata, Command **ret);
 Command *command_free(Command *c);
 DEFINE_CLEANUP(Command *, command_free)
 

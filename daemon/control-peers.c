@@ -46,10 +46,10 @@ static bool drop_idle(Control *c) {
         Connection *k;
 
         TAILQ_FOREACH(k, &c->connections, entry)
-        if (!k->dead && control_connection_is_idle(k)) {
-                control_connection_free(k);
-                return true;
-        }
+                if (!k->dead && control_connection_is_idle(k)) {
+                        control_connection_free(k);
+                        return true;
+                }
         return false;
 }
 

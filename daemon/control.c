@@ -253,8 +253,8 @@ void control_each_call(Control *c, const char *method,
         Connection *k;
 
         TAILQ_FOREACH(k, &c->connections, entry)
-        if (k->call && !k->dead && streq(k->call->method, method))
-                func(k->call, k->call->cancel_userdata, arg);
+                if (k->call && !k->dead && streq(k->call->method, method))
+                        func(k->call, k->call->cancel_userdata, arg);
 }
 
 /* ---- calls ---- */

@@ -16,7 +16,7 @@
 typedef struct Filing Filing;
 
 typedef struct FilingPlan {
-        int parentdir;      /* where the folder is */
+        int parentdir; /* where the folder is */
         const char *folder;
         LinkScope scope;
         SymlinkMode symlinks;

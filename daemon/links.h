@@ -20,8 +20,8 @@ typedef struct LinkScope {
 
 typedef enum LinkVerdict {
         LINK_INSIDE,
-        LINK_ABSOLUTE,   /* inside, but by an absolute path that will not be right elsewhere */
-        LINK_BROKEN,     /* to nothing, or in a circle */
+        LINK_ABSOLUTE, /* inside, but by an absolute path that will not be right elsewhere */
+        LINK_BROKEN,   /* to nothing, or in a circle */
         LINK_OUTSIDE,
         LINK_UNKNOWABLE, /* through a folder that we may not enter */
 } LinkVerdict;
@@ -33,7 +33,8 @@ typedef enum LinkVerdict {
  * @ret_relative: for LINK_ABSOLUTE the same target as a relative one (new string), else untouched
  * Returns 0 or -errno (no memory, no descriptors).
  */
-int link_judge(const LinkScope *s, const char *path, const char *target, LinkVerdict *ret, char **ret_relative);
+int link_judge(const LinkScope *s, const char *path, const char *target, LinkVerdict *ret,
+        char **ret_relative);
 
 /** link_read() - the target of link @name, new string. 0, -EINVAL (no link any more), -errno. */
 int link_read(int dirfd, const char *name, char **ret);

@@ -137,8 +137,8 @@ static bool is_in_mid_call(const Machine *m) {
         const UowRun *run;
 
         TAILQ_FOREACH(run, &m->active, active_entry)
-        if (run->errand == ERRAND_SUBMIT || run->errand == ERRAND_RELEASE)
-                return true;
+                if (run->errand == ERRAND_SUBMIT || run->errand == ERRAND_RELEASE)
+                        return true;
         return false;
 }
 

@@ -46,17 +46,17 @@ typedef struct UowRun {
         Errand errand;
         int errand_attempt; /* the attempt that the errand is about */
         bool fresh; /* the intent to submit is of this life and nothing was started for it: no look-up needed */
-        bool hold;  /* the submission under way is one of a held job */
+        bool hold; /* the submission under way is one of a held job */
         bool is_counted_queued, is_counted_polled; /* in Machine's n_queued, n_polled */
         bool misplaced; /* finished or soft-deleted: whether the folder is in its place is to be seen to */
         bool queued_up;    /* in the line of those that wait to be submitted */
         bool dirty;        /* to be acted upon after the commit */
         unsigned troubles; /* in a row */
         usec_t not_before; /* CLOCK_BOOTTIME: its pause */
-        usec_t changed;    /* of the folder as it was when a scan looked last, see machine_nudge() */
-        bool stuck;        /* the scheduler says: does not lift by itself */
-        char *trouble;     /* what is in the way, for people; NULL: nothing */
-        bool blocked;      /* @trouble ends with the command that mends it */
+        usec_t changed; /* of the folder as it was when a scan looked last, see machine_nudge() */
+        bool stuck;     /* the scheduler says: does not lift by itself */
+        char *trouble;  /* what is in the way, for people; NULL: nothing */
+        bool blocked;   /* @trouble ends with the command that mends it */
         char *waiting; /* why the job waits, as the scheduler said last; changes too often for the event log */
         unsigned nodes; /* that the job has, as the scheduler said last; 0: not known */
         const char *purge_by;
@@ -93,8 +93,9 @@ struct Machine {
         sd_event_source *pause_timer; /* the earliest not_before */
         sd_event_source *poll_timer;
 
-        unsigned submitting;       /* intents that are fresh, or sbatch calls under way */
-        size_t n_queued, n_polled; /* the scheduler has them, as far as we know; it is to be asked about them */
+        unsigned submitting; /* intents that are fresh, or sbatch calls under way */
+        size_t n_queued,
+                n_polled; /* the scheduler has them, as far as we know; it is to be asked about them */
         usec_t submit_not_before; /* CLOCK_BOOTTIME: the scheduler as a whole is not to be had */
         unsigned submit_troubles;
         usec_t last_poll; /* CLOCK_BOOTTIME, start of the last one */
@@ -104,7 +105,7 @@ struct Machine {
         bool checkpointing;
         usec_t checkpoint_not_before; /* CLOCK_BOOTTIME: the last one failed */
         SchedulerAvailability told;   /* the last that was logged */
-        bool lost; /* the lease is lost: nothing is done or written any more */
+        bool lost;                    /* the lease is lost: nothing is done or written any more */
         bool started;
         bool stopping; /* begin nothing more */
 };

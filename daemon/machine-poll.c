@@ -52,8 +52,8 @@ int machine_on_poll_due(sd_event_source *s _unused_, uint64_t usec _unused_, voi
                 return 0;
         }
         TAILQ_FOREACH(run, &m->active, active_entry)
-        if (run->is_counted_polled)
-                uows[n++] = run->uow;
+                if (run->is_counted_polled)
+                        uows[n++] = run->uow;
         m->last_poll = clock_boottime();
         r = scheduler_poll(m->scheduler, uows, n);
         if (r < 0 && r != -EBUSY) {

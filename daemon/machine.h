@@ -44,9 +44,12 @@ typedef struct MachineParts {
 typedef struct MachineEvents {
         void (*committed)(
                 const Uow *u, const Event *ev, void *userdata); /* durable now: tell listeners */
-        void (*placed)(const Uow *u, void *userdata); /* a result is where it belongs, after it was moved */
-        void (*changed)(void *userdata);    /* how the scheduler is doing, or whether state can be written */
-        void (*broken)(void *userdata);     /* state can't be written, and no submission is in mid-call */
+        void (*placed)(const Uow *u,
+                void *userdata); /* a result is where it belongs, after it was moved */
+        void (*changed)(
+                void *userdata); /* how the scheduler is doing, or whether state can be written */
+        void (*broken)(
+                void *userdata); /* state can't be written, and no submission is in mid-call */
         void (*lease_lost)(void *userdata); /* another owner has the base folder: stop */
         void (*idle)(void *userdata);       /* nothing is under way any more */
         void (*stopped)(void *userdata);    /* after machine_stop(): it may end now */

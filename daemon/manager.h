@@ -52,7 +52,7 @@ typedef struct Manager {
         sd_event_source *signals[3];
         LeaseWatch lease_watch;
         Carried *requests; /* whose effect is not durable yet */
-        int lease_trouble;  /* why the lease could not be renewed the last time: -errno */
+        int lease_trouble; /* why the lease could not be renewed the last time: -errno */
         usec_t lease_trouble_since;
         bool reload_wanted; /* before there was anything to reload */
         bool woken;         /* the wait for an absent owner's term is over */

@@ -15,10 +15,10 @@ typedef struct ScanEvents {
         void (*arriving)(const char *name, void *userdata); /* seen without a usable sentinels/ */
         void (*settled)(const char *name, void *userdata);  /* not arriving any more */
         void (*complete)(const char *name, const char *id, uid_t owner,
-                void *userdata);               /* @id: of our own claim without history, or NULL */
+                void *userdata); /* @id: of our own claim without history, or NULL */
         /* still in UploadedFiles; @changed: when the folder or its sentinels/ was changed last (ctime), 0: it is not there */
         void (*known)(Uow *u, usec_t changed, void *userdata);
-        void (*gone)(Uow *u, void *userdata);  /* its folder is nowhere in its place */
+        void (*gone)(Uow *u, void *userdata); /* its folder is nowhere in its place */
         void *userdata;
 } ScanEvents;
 

@@ -35,8 +35,8 @@ LocalJob *local_jobs_find(Local *l, uint64_t id) {
         LocalJob *j;
 
         TAILQ_FOREACH_REVERSE(j, &l->jobs, LocalJobList, entry)
-        if (j->record.id <= id)
-                return j->record.id == id ? j : NULL;
+                if (j->record.id <= id)
+                        return j->record.id == id ? j : NULL;
         return NULL;
 }
 
@@ -44,8 +44,8 @@ LocalJob *local_jobs_by_token(Local *l, const char *token) {
         LocalJob *j;
 
         TAILQ_FOREACH_REVERSE(j, &l->jobs, LocalJobList, entry)
-        if (streq(j->record.token, token))
-                return j;
+                if (streq(j->record.token, token))
+                        return j;
         return NULL;
 }
 
@@ -70,8 +70,8 @@ LocalJob *local_jobs_add(Local *l, LocalRecord *r) {
         j->record = *r;
         *r = (LocalRecord){ .id = 0 };
         TAILQ_FOREACH_REVERSE(before, &l->jobs, LocalJobList, entry)
-        if (before->record.id < j->record.id)
-                break;
+                if (before->record.id < j->record.id)
+                        break;
         if (before)
                 TAILQ_INSERT_AFTER(&l->jobs, before, j, entry);
         else
@@ -291,7 +291,7 @@ void local_jobs_tidy(Local *l) {
         size_t ended = 0;
 
         TAILQ_FOREACH(j, &l->jobs, entry)
-        ended += local_state_ended(j->record.state);
+                ended += local_state_ended(j->record.state);
         /* The last one stays, so that its number is not given again. */
         for (j = TAILQ_FIRST(&l->jobs); j && (next = TAILQ_NEXT(j, entry)); j = next) {
                 bool over = local_state_ended(j->record.state);

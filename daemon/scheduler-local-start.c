@@ -33,7 +33,7 @@ static unsigned slots_in_use(Local *l) {
         unsigned n = 0;
 
         TAILQ_FOREACH(j, &l->jobs, entry)
-        n += local_job_uses_slot(j);
+                n += local_job_uses_slot(j);
         return n;
 }
 

@@ -69,8 +69,8 @@ static void look_everywhere(Local *l) {
         LocalJob *j;
 
         TAILQ_FOREACH(j, &l->jobs, entry)
-        if (!local_state_ended(j->record.state))
-                local_job_look(j);
+                if (!local_state_ended(j->record.state))
+                        local_job_look(j);
 }
 
 static int on_changed(
@@ -178,7 +178,7 @@ static void find_asked(Local *l) {
         LocalJob *j;
 
         TAILQ_FOREACH(j, &l->jobs, entry)
-        j->asked = false;
+                j->asked = false;
         for (size_t i = 0; i < l->n_asked; i++) {
                 Uow *u = l->asked[i];
 

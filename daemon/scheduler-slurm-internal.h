@@ -38,7 +38,7 @@ typedef struct Item {
         uint32_t job; /* 0: not known yet, looked for by its token */
         char job_id[16];
         char token[SCHEDULER_TOKEN_MAX];
-        char *path; /* of its folder */
+        char *path;     /* of its folder */
         uint32_t tasks; /* of its array; 0: no array, or not known */
         bool cancelling, held, imported;
         usec_t submitted; /* wall clock */
@@ -46,23 +46,30 @@ typedef struct Item {
         /* Carried from poll to poll. */
         uint32_t *further; /* jobs that it submitted, sorted */
         size_t n_further;
-        uint32_t *done;          /* array tasks that the controller showed as ended, sorted: it forgets them one by one */
+        uint32_t *
+                done; /* array tasks that the controller showed as ended, sorted: it forgets them one by one */
         size_t n_done;
         usec_t unresolved_since; /* squeue lists it as alive no more, and its end is not told: CLOCK_BOOTTIME; 0: not so */
         usec_t unresolved_noted; /* the same as the file has it, wall clock */
         uint64_t fingerprint;    /* of accounting's last picture */
         unsigned same;           /* so many polls in a row */
-        JobReport evidence;      /* how it ended, as the controller told while it knew; .ended false: nothing */
-        usec_t evidence_since;   /* CLOCK_BOOTTIME */
-        usec_t asked_since;      /* looked for in this life since then, CLOCK_BOOTTIME */
-        unsigned absent;         /* look-ups in a row that found nothing in any source */
+        JobReport
+                evidence; /* how it ended, as the controller told while it knew; .ended false: nothing */
+        usec_t evidence_since; /* CLOCK_BOOTTIME */
+        usec_t asked_since;    /* looked for in this life since then, CLOCK_BOOTTIME */
+        unsigned absent;       /* look-ups in a row that found nothing in any source */
 
         /* Of the poll under way. */
         bool asks; /* accounting is asked about it */
 } Item;
 
 /* An order under way, or waiting for the environment. */
-typedef enum OpKind { OP_SUBMIT, OP_RELEASE, OP_CANCEL, OP_CANCEL_STRAY } OpKind;
+typedef enum OpKind {
+        OP_SUBMIT,
+        OP_RELEASE,
+        OP_CANCEL,
+        OP_CANCEL_STRAY
+} OpKind;
 
 typedef struct Op {
         Slurm *slurm;
@@ -92,7 +99,8 @@ struct Slurm {
         char **query_environment; /* the login environment, with what makes output readable */
         TAILQ_HEAD(, Op) ops;
         TAILQ_HEAD(, Death) deaths;
-        usec_t started, started_boottime; /* wall clock, and CLOCK_BOOTTIME: older submissions are dead */
+        usec_t started,
+                started_boottime; /* wall clock, and CLOCK_BOOTTIME: older submissions are dead */
 
         Item *items; /* of the last or present poll, sorted by id */
         size_t n_items;
@@ -101,10 +109,10 @@ struct Slurm {
         Command *query, *version;
         char marker[SLURM_MARKER_MAX];
         SlurmTable squeue, sacct;
-        bool sacct_answered; /* in this poll */
-        bool by_user;        /* the sacct call was about all of the user's jobs */
-        bool turn_by_user;   /* whose turn it is when both are wanted */
-        bool no_submit_line; /* this Slurm's sacct does not know that field */
+        bool sacct_answered;         /* in this poll */
+        bool by_user;                /* the sacct call was about all of the user's jobs */
+        bool turn_by_user;           /* whose turn it is when both are wanted */
+        bool no_submit_line;         /* this Slurm's sacct does not know that field */
         usec_t accounting_off_since; /* CLOCK_BOOTTIME; 0: accounting is there, as far as is known */
         bool squeue_down, sacct_down;
         usec_t squeue_down_since, sacct_down_since; /* wall clock */

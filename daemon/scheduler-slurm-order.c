@@ -74,8 +74,8 @@ usec_t slurm_dead_for(const Slurm *s, const Item *item) {
         const Death *d;
 
         TAILQ_FOREACH(d, &s->deaths, entry)
-        if (streq(d->id, item->id) && d->attempt == item->attempt)
-                return now - d->when;
+                if (streq(d->id, item->id) && d->attempt == item->attempt)
+                        return now - d->when;
         if (item->submitted >= s->started)
                 return now - item->asked_since;
         latest = item->submitted + s->scheduler->config->scheduler.command_timeout +
@@ -87,8 +87,9 @@ bool slurm_submit_is_under_way(const Slurm *s, const Item *item) {
         const Op *op;
 
         TAILQ_FOREACH(op, &s->ops, entry)
-        if (op->kind == OP_SUBMIT && streq(op->id, item->id) && op->attempt == item->attempt)
-                return true;
+                if (op->kind == OP_SUBMIT && streq(op->id, item->id) &&
+                        op->attempt == item->attempt)
+                        return true;
         return false;
 }
 
@@ -242,8 +243,9 @@ void slurm_withdraw(Scheduler *scheduler) {
         Op *op;
 
         TAILQ_FOREACH(op, &s->ops, entry)
-        if ((op->kind == OP_SUBMIT || op->kind == OP_RELEASE) && !op->command && !op->later)
-                (void)fail_later(op, "flowcrond was stopped before it could be done", -ECANCELED);
+                if ((op->kind == OP_SUBMIT || op->kind == OP_RELEASE) && !op->command && !op->later)
+                        (void)fail_later(
+                                op, "flowcrond was stopped before it could be done", -ECANCELED);
 }
 
 /* Takes @argv in any case. */
@@ -317,8 +319,8 @@ void slurm_cancel_stray(Slurm *s, const Item *item, uint32_t job) {
 
         snprintf(id, sizeof(id), "%u", job);
         TAILQ_FOREACH(op, &s->ops, entry)
-        if (op->kind == OP_CANCEL_STRAY && streq(op->argv[1], id))
-                return;
+                if (op->kind == OP_CANCEL_STRAY && streq(op->argv[1], id))
+                        return;
         log_warning("Job %s is a second one of %s, attempt %d: it is cancelled.", id, item->id,
                 item->attempt);
         if (op_new(s, OP_CANCEL_STRAY, NULL, slurm_args_scancel(id, NULL), -1, &op) < 0)

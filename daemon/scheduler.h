@@ -26,20 +26,26 @@ typedef enum SubmitVerdict {
 } SubmitVerdict;
 
 typedef enum LookupVerdict {
-        LOOKUP_FOUND,   /* @job_id: adopt it */
-        LOOKUP_ABSENT,  /* every source has answered late enough: it was not submitted and can't be any more */
+        LOOKUP_FOUND, /* @job_id: adopt it */
+        LOOKUP_ABSENT, /* every source has answered late enough: it was not submitted and can't be any more */
         LOOKUP_UNKNOWN, /* not known yet */
 } LookupVerdict;
 
-typedef enum SchedulerAvailability { SCHEDULER_UNTRIED, SCHEDULER_UP, SCHEDULER_DEGRADED, SCHEDULER_DOWN } SchedulerAvailability;
+typedef enum SchedulerAvailability {
+        SCHEDULER_UNTRIED,
+        SCHEDULER_UP,
+        SCHEDULER_DEGRADED,
+        SCHEDULER_DOWN
+} SchedulerAvailability;
 
 typedef struct SchedulerHealth {
         SchedulerAvailability availability;
         usec_t since;       /* of this availability */
         usec_t last_answer; /* 0: none yet */
-        char text[256];     /* for people: "Slurm is not answering since 12:03 (squeue: …)"; "" when up */
-        char version[64];   /* "slurm 22.05.8"; "" not known */
-        bool accounting;    /* sacct answers */
+        char text
+                [256]; /* for people: "Slurm is not answering since 12:03 (squeue: …)"; "" when up */
+        char version[64]; /* "slurm 22.05.8"; "" not known */
+        bool accounting;  /* sacct answers */
 } SchedulerHealth;
 
 /*
@@ -48,10 +54,12 @@ typedef struct SchedulerHealth {
  * @attempt is the one that was current when the question was asked.
  */
 typedef struct SchedulerEvents {
-        void (*submitted)(Uow *u, int attempt, SubmitVerdict v, const char *job_id, const char *text, void *userdata);
+        void (*submitted)(Uow *u, int attempt, SubmitVerdict v, const char *job_id,
+                const char *text, void *userdata);
         /* r: 0 or -errno (tried again) */
         void (*released)(Uow *u, int attempt, int r, const char *text, void *userdata);
-        void (*looked_up)(Uow *u, int attempt, LookupVerdict v, const char *job_id, bool held, void *userdata);
+        void (*looked_up)(Uow *u, int attempt, LookupVerdict v, const char *job_id, bool held,
+                void *userdata);
         void (*job)(Uow *u, int attempt, const JobReport *report, void *userdata);
         /* the order was taken (0) or not (-errno); the end comes through job() */
         void (*cancelled)(Uow *u, int attempt, int r, const char *text, void *userdata);
@@ -66,9 +74,11 @@ typedef struct SchedulerVTable {
         int (*release)(Scheduler *s, Uow *u);
         int (*cancel)(Scheduler *s, Uow *u);
         int (*poll)(Scheduler *s, Uow **uows, size_t n);
-        void (*withdraw)(Scheduler *s); /* see scheduler_withdraw(); NULL: an order is always begun at once */
+        void (*withdraw)(Scheduler
+                        *s); /* see scheduler_withdraw(); NULL: an order is always begun at once */
         int (*reload)(Scheduler *s); /* configuration changed: take the login environment anew */
-        char **(*args)(Scheduler *s, const Uow *u); /* the arguments submit() will use, for the record; strv or NULL */
+        char **(*args)(Scheduler *s,
+                const Uow *u); /* the arguments submit() will use, for the record; strv or NULL */
 } SchedulerVTable;
 
 struct Scheduler {
@@ -86,10 +96,11 @@ struct Scheduler {
 extern const SchedulerVTable scheduler_slurm;
 extern const SchedulerVTable scheduler_local;
 
-int scheduler_new(sd_event *event, const Config *c, const Layout *l, const SchedulerEvents *events, void *userdata, Scheduler **ret, Error *e);
-/** scheduler_new_with() - the same with a backend that is not for the configuration to choose: for tests. */
-int scheduler_new_with(const SchedulerVTable *backend, sd_event *event, const Config *c, const Layout *l, const SchedulerEvents *events,
+int scheduler_new(sd_event *event, const Config *c, const Layout *l, const SchedulerEvents *events,
         void *userdata, Scheduler **ret, Error *e);
+/** scheduler_new_with() - the same with a backend that is not for the configuration to choose: for tests. */
+int scheduler_new_with(const SchedulerVTable *backend, sd_event *event, const Config *c,
+        const Layout *l, const SchedulerEvents *events, void *userdata, Scheduler **ret, Error *e);
 Scheduler *scheduler_free(Scheduler *s);
 DEFINE_CLEANUP(Scheduler *, scheduler_free)
 
@@ -131,7 +142,8 @@ void scheduler_polled(Scheduler *s);
  * scheduler_set_health() - for backends: note how the last exchange went; `since` changes only with
  * the availability.
  */
-void scheduler_set_health(Scheduler *s, SchedulerAvailability a, const char *fmt, ...) _printf_(3, 4);
+void scheduler_set_health(Scheduler *s, SchedulerAvailability a, const char *fmt, ...)
+        _printf_(3, 4);
 
 /* "flowcron=ID.ATTEMPT": how a submission is found again. */
 #define SCHEDULER_TOKEN_MAX (sizeof("flowcron=") + UOW_ID_MAX + 12)

@@ -44,7 +44,13 @@ int take_claim(int uowdir, const Take *t, bool patient, Error *e);
  * take_whose() - by sentinels/flowcron, else by flowcron/record.json: WHOSE_… or -errno
  * WHOSE_STALE: nobody claims it, and its record is of another.
  */
-enum { WHOSE_ABSENT, WHOSE_OURS, WHOSE_UNMARKED, WHOSE_STALE, WHOSE_OTHER };
+enum {
+        WHOSE_ABSENT,
+        WHOSE_OURS,
+        WHOSE_UNMARKED,
+        WHOSE_STALE,
+        WHOSE_OTHER
+};
 int take_whose(int parentdir, const char *name, const char *id);
 
 /** take_is_filed() - 1 if it is the result of this very attempt, complete: our id and @attempt in its record and no claim; 0, -errno. */

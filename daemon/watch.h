@@ -21,7 +21,8 @@ typedef struct WatchEvents {
                 const char *name, void *userdata); /* at this folder in UploadedFiles; raw bytes */
         void (*look_everywhere)(void *userdata);   /* a full scan: timer, overflow, start */
         void (*look_requests)(void *userdata);     /* something in .flowcron/requests */
-        void (*look_board)(const char *name, void *userdata); /* a folder of this name came into Status */
+        void (*look_board)(
+                const char *name, void *userdata); /* a folder of this name came into Status */
         void (*look_order)(const char *name, void *userdata); /* and into Orders */
         void *userdata;
 } WatchEvents;

@@ -176,7 +176,7 @@ static void give_back(Child *c) {
         const Job *j;
 
         TAILQ_FOREACH(j, &c->jobs, entry)
-        p->n_waiting[c->lane]++;
+                p->n_waiting[c->lane]++;
         TAILQ_CONCAT(&c->jobs, &p->waiting[c->lane], entry);
         TAILQ_CONCAT(&p->waiting[c->lane], &c->jobs, entry);
 }

@@ -204,8 +204,8 @@ static void take_back_from_slow(WorkerPool *p, WorkerLane lane) {
         Child *c;
 
         TAILQ_FOREACH(c, &p->children, entry)
-        if (c->lane == lane && now - c->heard > SLOW)
-                take_back(c);
+                if (c->lane == lane && now - c->heard > SLOW)
+                        take_back(c);
 }
 
 /* Begins what waits in @lane while there is room. */
@@ -223,8 +223,8 @@ static int on_hasten(sd_event_source *s _unused_, uint64_t usec _unused_, void *
         for (WorkerLane l = 0; l < _LANE_MAX; l++)
                 worker_fill(p, l);
         TAILQ_FOREACH(c, &p->children, entry)
-        if (c->hand >= 0)
-                return hasten(p);
+                if (c->hand >= 0)
+                        return hasten(p);
         return 0;
 }
 
@@ -307,7 +307,7 @@ WorkerPool *worker_pool_free(WorkerPool *p) {
         if (!p)
                 return NULL;
         TAILQ_FOREACH(c, &p->children, entry)
-        kill(c->pid, SIGKILL);
+                kill(c->pid, SIGKILL);
         while ((c = TAILQ_FIRST(&p->children))) {
                 TAILQ_REMOVE(&p->children, c, entry);
                 c->ended = sd_event_source_unref(c->ended);

@@ -50,7 +50,8 @@ DEFINE_CLEANUP(WorkerPool *, worker_pool_free)
  * exactly once, never from within this call, unless the pool is freed first; it may queue more work, or free the pool.
  * Returns 0, or -ENOMEM. A fork that fails is told through @done.
  */
-int worker_run(WorkerPool *p, WorkerLane lane, WorkFunc work, void *arg, void (*arg_free)(void *), WorkDone done, void *userdata);
+int worker_run(WorkerPool *p, WorkerLane lane, WorkFunc work, void *arg, void (*arg_free)(void *),
+        WorkDone done, void *userdata);
 
 /** worker_busy() - pieces of work running or waiting in @lane (all lanes: _LANE_MAX). */
 size_t worker_busy(const WorkerPool *p, WorkerLane lane);

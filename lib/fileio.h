@@ -71,19 +71,21 @@ static inline bool stat_same(const struct stat *a, const struct stat *b) {
 
 /* What a walk shows of an entry. All strings are valid during the call only. */
 typedef struct WalkEntry {
-        int dirfd;           /* the folder that holds it */
-        const char *name;    /* its name there, raw bytes */
-        const char *path;    /* from the tree's root, "" for the root itself; may exceed PATH_MAX */
-        unsigned depth;      /* 0 for the root */
-        struct stat st;      /* lstat */
-        bool post;           /* folder seen the second time, after what it holds */
-        int error;           /* 0; or -errno: the entry can't be looked at (@st holds no more than its type), or, if @post,
+        int dirfd;        /* the folder that holds it */
+        const char *name; /* its name there, raw bytes */
+        const char *path; /* from the tree's root, "" for the root itself; may exceed PATH_MAX */
+        unsigned depth;   /* 0 for the root */
+        struct stat st;   /* lstat */
+        bool post;        /* folder seen the second time, after what it holds */
+        int error; /* 0; or -errno: the entry can't be looked at (@st holds no more than its type), or, if @post,
                               * what the folder holds was not seen whole (-EXDEV: another file system is mounted there,
                               * -ESTALE: it was moved away or replaced meanwhile) */
 } WalkEntry;
 
 /* Return 0 to go on, WALK_SKIP not to enter the folder (pre-order only), negative errno to stop. */
-enum { WALK_SKIP = 1 };
+enum {
+        WALK_SKIP = 1
+};
 typedef int (*WalkFunc)(const WalkEntry *entry, void *userdata);
 
 /**

@@ -54,9 +54,10 @@ int json_set_str(cJSON *o, const char *key, const char *value);  /* NULL and "" 
 int json_set_name(cJSON *o, const char *key, const char *bytes); /* raw bytes, text_escape()d */
 int json_set_int(cJSON *o, const char *key, int64_t value);
 int json_set_bool(cJSON *o, const char *key, bool value);
-int json_set_time(cJSON *o, const char *key, usec_t t);          /* local offset, seconds; 0 is skipped */
-int json_set_time_usec(cJSON *o, const char *key, usec_t t);     /* UTC, microseconds */
-int json_set_item(cJSON *o, const char *key, cJSON *item);       /* takes @item in any case; NULL: -ENOMEM */
+int json_set_time(cJSON *o, const char *key, usec_t t); /* local offset, seconds; 0 is skipped */
+int json_set_time_usec(cJSON *o, const char *key, usec_t t); /* UTC, microseconds */
+int json_set_item(
+        cJSON *o, const char *key, cJSON *item); /* takes @item in any case; NULL: -ENOMEM */
 int json_add_str(cJSON *array, const char *value);
 
 /** json_get_name() - a text member as raw bytes, new string. 0, -ENOENT, -EINVAL, -ENOMEM. */

@@ -47,12 +47,15 @@ int lease_read(int statedir, LeaseOwner *ret);
  * the owner is known to be alive). @watch keeps what was noted between tries; zero it before the first. The fencing number is above every one in
  * the event log's folder, so there is no need to look whether it is.
  */
-enum { LEASE_E_HELD = 1 };
+enum {
+        LEASE_E_HELD = 1
+};
 typedef struct LeaseWatch {
         uint64_t fence, counter;
         usec_t since;
 } LeaseWatch;
-int lease_acquire(int statedir, LeaseWatch *watch, Lease **ret, LeaseOwner *owner, usec_t *ret_retry, Error *e);
+int lease_acquire(int statedir, LeaseWatch *watch, Lease **ret, LeaseOwner *owner,
+        usec_t *ret_retry, Error *e);
 
 /** lease_fence() - the fencing number. */
 uint64_t lease_fence(const Lease *l);

@@ -14,11 +14,11 @@
 typedef struct RecordInput {
         const Uow *uow;
         const Config *config;
-        const char *path;      /* where the result will be, absolute, raw bytes; NULL: not known */
-        const char *folder;    /* the folder's name there; NULL: as in @uow */
-        const cJSON *events;   /* array as from event_to_json(), oldest first */
-        const cJSON *filing;   /* what settling did, see the schema; NULL for nothing remarkable */
-        usec_t finished;       /* when the result is filed */
+        const char *path;    /* where the result will be, absolute, raw bytes; NULL: not known */
+        const char *folder;  /* the folder's name there; NULL: as in @uow */
+        const cJSON *events; /* array as from event_to_json(), oldest first */
+        const cJSON *filing; /* what settling did, see the schema; NULL for nothing remarkable */
+        usec_t finished;     /* when the result is filed */
 } RecordInput;
 
 /** record_build() - the record, see schema/record.schema.json. 0 or -errno. */

@@ -25,9 +25,9 @@ typedef struct Script {
         char *target; /* path from the UoW's root, a link inside the UoW resolved: "scripts/run.sh" */
         char sha256[65];
         bool needs_conversion;
-        char *comment; /* what `#SBATCH --comment` asks for, or NULL */
-        unsigned set;  /* SCRIPT_SETS_…: what the script asks for itself */
-        char *array;   /* text of `#SBATCH --array`, or NULL */
+        char *comment;                       /* what `#SBATCH --comment` asks for, or NULL */
+        unsigned set;                        /* SCRIPT_SETS_…: what the script asks for itself */
+        char *array;                         /* text of `#SBATCH --array`, or NULL */
         char *time, *cpus_per_task, *ntasks; /* likewise */
         bool hetjob;
 } Script;

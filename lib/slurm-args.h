@@ -32,7 +32,8 @@ char **slurm_args_squeue(uid_t uid, const char *marker);
  * (execve(2)).
  * @since: nothing that ended before
  */
-char **slurm_args_sacct(uid_t uid, const uint32_t *ids, size_t n, usec_t since, const char *marker, bool submit_line);
+char **slurm_args_sacct(uid_t uid, const uint32_t *ids, size_t n, usec_t since, const char *marker,
+        bool submit_line);
 
 char **slurm_args_scontrol_show(void);
 char **slurm_args_release(const char *job_id);

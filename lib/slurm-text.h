@@ -141,7 +141,8 @@ char *slurm_sacct_fields(bool submit_line);
  * slurm_sacct_parse() - the output of `sacct --parsable --delimiter=MARKER` with those fields. As
  * above.
  */
-int slurm_sacct_parse(const char *out, size_t size, const char *marker, bool submit_line, SlurmTable *ret);
+int slurm_sacct_parse(
+        const char *out, size_t size, const char *marker, bool submit_line, SlurmTable *ret);
 
 /**
  * slurm_scontrol_parse() - the output of `scontrol --oneliner show job`
@@ -162,7 +163,8 @@ bool slurm_row_has_token(const SlurmRow *row, const char *token);
 /* Which rows of a base id belong to our job: ids are used again. */
 typedef struct SlurmClaim {
         uint32_t job;
-        const char *token;   /* NULL: a further job, or one that another program submitted, has none */
+        const char
+                *token; /* NULL: a further job, or one that another program submitted, has none */
         const char *workdir; /* its folder, as told to sbatch; NULL: it may be any */
         usec_t not_before;   /* submitted then at the earliest */
 } SlurmClaim;
@@ -172,9 +174,11 @@ typedef struct SlurmPicture {
         const SlurmRow **parts; /* sorted by index; point into the table */
         size_t n;
         const SlurmTable *table;
-        uint32_t waiting, running, ended; /* how many tasks or components; unknown words count as running */
-        bool array, heterogeneous, open;  /* open: a row stands for a number of tasks that is not known */
-        uint64_t fingerprint;             /* equal for equal pictures */
+        uint32_t waiting, running,
+                ended; /* how many tasks or components; unknown words count as running */
+        bool array, heterogeneous,
+                open;         /* open: a row stands for a number of tasks that is not known */
+        uint64_t fingerprint; /* equal for equal pictures */
 } SlurmPicture;
 
 /**
@@ -201,8 +205,8 @@ typedef struct SlurmFurther {
  * @cancelling: a person has ordered its end through us
  * Fills ended, outcome, cause, reason, state, nodes, times and facts of @ret; 0 or -ENOMEM.
  */
-int slurm_judge(const char *job_id, const SlurmPicture *p, const SlurmFurther *further, size_t n_further, bool cancelling,
-        JobReport *ret);
+int slurm_judge(const char *job_id, const SlurmPicture *p, const SlurmFurther *further,
+        size_t n_further, bool cancelling, JobReport *ret);
 
 /* ---- answers to orders ---- */
 
@@ -221,7 +225,8 @@ typedef enum SlurmAnswer {
  * accepted
  * 0 or -ENOMEM.
  */
-int slurm_sbatch_judge(int exit_code, const char *out, const char *err, SlurmAnswer *ret, char **ret_id, char **ret_text);
+int slurm_sbatch_judge(int exit_code, const char *out, const char *err, SlurmAnswer *ret,
+        char **ret_id, char **ret_text);
 
 /**
  * slurm_error_text() - the words of a command's standard error, prefixes removed, on one line; new

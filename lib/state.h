@@ -50,15 +50,15 @@ typedef enum EventType {
         EVENT_STAGED,     /* in the work area and found good: script, sha256, converted */
         EVENT_SUBMITTING, /* the intent to submit this attempt; sbatch starts after it is on disk */
         EVENT_DEFERRED,   /* certainly not submitted, for a passing reason; tried again: reason */
-        EVENT_QUEUED,     /* the scheduler has it: job_id, held, adopted; submitted by another program: imported, submitted */
-        EVENT_RELEASED,   /* a job submitted held may run */
-        EVENT_JOB,        /* what the scheduler says changed: phase, reason, nodes, started, job_ids */
+        EVENT_QUEUED, /* the scheduler has it: job_id, held, adopted; submitted by another program: imported, submitted */
+        EVENT_RELEASED, /* a job submitted held may run */
+        EVENT_JOB, /* what the scheduler says changed: phase, reason, nodes, started, job_ids */
         EVENT_CANCELLING, /* somebody wants it stopped: by */
-        EVENT_ENDED,      /* the outcome is decided, the result will be filed: outcome, cause, reason, job */
-        EVENT_REQUEUED,   /* tried again by itself in the work area: next attempt, cause, job */
-        EVENT_FINISHED,   /* filed: folder, chain */
-        EVENT_RETRY,      /* an order: back to staged with the next attempt: by */
-        EVENT_MOVED_ON,   /* handed to the next instance of a chain: moved_to */
+        EVENT_ENDED, /* the outcome is decided, the result will be filed: outcome, cause, reason, job */
+        EVENT_REQUEUED, /* tried again by itself in the work area: next attempt, cause, job */
+        EVENT_FINISHED, /* filed: folder, chain */
+        EVENT_RETRY,    /* an order: back to staged with the next attempt: by */
+        EVENT_MOVED_ON, /* handed to the next instance of a chain: moved_to */
         EVENT_SOFT_DELETED,
         EVENT_RESTORED,
         EVENT_PURGING, /* the intent to remove it for good: by */

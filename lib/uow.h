@@ -16,41 +16,42 @@
 
 typedef struct Uow {
         char id[UOW_ID_MAX];
-        char *name;   /* raw bytes: the name it arrived under */
+        char *name; /* raw bytes: the name it arrived under */
         char *folder; /* raw bytes: the name its folder has here; unique in this instance until purged */
         UowState state;
         UowPhase phase;
         UowOutcome outcome; /* decided at `ended`; final at `finished` */
-        char *cause;        /* code of the outcome's cause, e.g. "timeout", see outcome.h; NULL if none */
-        char *reason;       /* one line for people: why it ended so, or what it waits for */
-        int attempt;        /* 0 before the first */
-        int requeues;       /* attempts made by itself since the last order; bounded by retry.max_attempts */
-        int deferrals;      /* refusals in a row; the pause grows with it */
-        char *job_id;       /* of this attempt, base id ("17" for array and heterogeneous jobs alike) */
-        char *job_ids;      /* further jobs that the job submitted from its folder, "18,19"; NULL if none */
-        char *script;       /* raw bytes: name within scripts/; NULL until this attempt has been checked */
-        char *sha256;       /* of the script as checked, lower-case hex */
-        char *comment;      /* what the script asks for with #SBATCH --comment; NULL if nothing */
-        char *array;        /* and with --array */
-        unsigned sets;      /* SCRIPT_SETS_…: what the script asks for itself */
-        char *moved_to;     /* where a chain took it; its folder is no longer in this instance then */
-        UowOutcome filed_as; /* after `retry`, until it is staged: what its folder was filed under and may still lie under */
-        uid_t owner;        /* of the folder as it arrived */
-        bool held;          /* submitted held and not yet released */
-        bool imported;      /* the job of this attempt was submitted by another program: it has no token, and any folder */
-        bool cancelling;    /* an order to cancel is being carried out */
-        bool chaining;      /* is to move on to the next instance of a chain */
-        bool purging;       /* an order or rule to remove it is being carried out */
-        usec_t created;     /* `uploaded` */
-        usec_t updated;     /* the last event */
-        usec_t submitted;   /* the last `submitting` */
-        usec_t queued;      /* the last `queued` */
-        usec_t started;     /* the job of this attempt, as the scheduler says */
-        usec_t finished;    /* the last `finished`; 0 again after `retry` */
-        usec_t filed;       /* the last `finished` or `restored`: retention counts from it */
+        char *cause;  /* code of the outcome's cause, e.g. "timeout", see outcome.h; NULL if none */
+        char *reason; /* one line for people: why it ended so, or what it waits for */
+        int attempt;  /* 0 before the first */
+        int requeues; /* attempts made by itself since the last order; bounded by retry.max_attempts */
+        int deferrals; /* refusals in a row; the pause grows with it */
+        char *job_id;  /* of this attempt, base id ("17" for array and heterogeneous jobs alike) */
+        char *job_ids; /* further jobs that the job submitted from its folder, "18,19"; NULL if none */
+        char *script; /* raw bytes: name within scripts/; NULL until this attempt has been checked */
+        char *sha256;   /* of the script as checked, lower-case hex */
+        char *comment;  /* what the script asks for with #SBATCH --comment; NULL if nothing */
+        char *array;    /* and with --array */
+        unsigned sets;  /* SCRIPT_SETS_…: what the script asks for itself */
+        char *moved_to; /* where a chain took it; its folder is no longer in this instance then */
+        UowOutcome
+                filed_as; /* after `retry`, until it is staged: what its folder was filed under and may still lie under */
+        uid_t owner; /* of the folder as it arrived */
+        bool held;   /* submitted held and not yet released */
+        bool imported; /* the job of this attempt was submitted by another program: it has no token, and any folder */
+        bool cancelling;  /* an order to cancel is being carried out */
+        bool chaining;    /* is to move on to the next instance of a chain */
+        bool purging;     /* an order or rule to remove it is being carried out */
+        usec_t created;   /* `uploaded` */
+        usec_t updated;   /* the last event */
+        usec_t submitted; /* the last `submitting` */
+        usec_t queued;    /* the last `queued` */
+        usec_t started;   /* the job of this attempt, as the scheduler says */
+        usec_t finished;  /* the last `finished`; 0 again after `retry` */
+        usec_t filed;     /* the last `finished` or `restored`: retention counts from it */
         usec_t soft_deleted;
         uint64_t first_seq, last_seq; /* where its history stands in the log */
-        bool quarantined;   /* a damaged line concerns it: shown, never acted upon, until it is purged */
+        bool quarantined; /* a damaged line concerns it: shown, never acted upon, until it is purged */
 
         /* Not persisted. */
         void *run;       /* the daemon's own, see machine.h */

@@ -103,7 +103,8 @@ static inline Instance *instance_new(const char *more) {
         yaml = xasprintf("base: %s\n%s", i->base, more ? more : "");
         if (config_parse_named("test", "/etc/test.yaml", yaml, strlen(yaml), &i->config, &e) != 0)
                 fail_msg("%s", e.text);
-        if (layout_new(i->config, &i->layout, &e) != 0 || layout_make(i->layout, &e) != 0 || layout_open(i->layout, &e) != 0)
+        if (layout_new(i->config, &i->layout, &e) != 0 || layout_make(i->layout, &e) != 0 ||
+                layout_open(i->layout, &e) != 0)
                 fail_msg("%s", e.text);
         assert_int_equal(eventlog_replay(place(i, PLACE_STATE), empty, &replay, &e), 0);
         assert_int_equal(eventlog_new(place(i, PLACE_STATE), replay.next_seq, 1, &i->log, &e), 0);
@@ -204,7 +205,9 @@ static inline void staged(Instance *i) {
 
 static inline void ended(Instance *i, const char *outcome) {
         _cleanup_free_ char *data = xasprintf("{\"outcome\":\"%s\"%s}", outcome,
-                streq(outcome, "succeeded") ? ",\"job\":{\"elapsed_s\":3}" : ",\"cause\":\"exit-code\",\"reason\":\"exit code 1\"");
+                streq(outcome, "succeeded")
+                        ? ",\"job\":{\"elapsed_s\":3}"
+                        : ",\"cause\":\"exit-code\",\"reason\":\"exit code 1\"");
 
         happens(i, EVENT_SUBMITTING, "{\"args\":[\"--parsable\"]}");
         happens(i, EVENT_QUEUED, "{\"job_id\":\"17\"}");
