@@ -83,7 +83,7 @@ static void read_entry(const char *text) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-        _cleanup_free_ char *text = size > 0 ? strndup((const char *)data + 1, size - 1) : NULL;
+        _cleanup_free_ char *text = size > 0 ? input_text(data + 1, size - 1) : NULL;
 
         if (!text)
                 return 0;
