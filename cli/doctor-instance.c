@@ -92,6 +92,7 @@ void doctor_check_configuration(Doctor *d) {
         }
         r = load_own(d, &path, &own, &e);
         if (r == 0) {
+                ASSUME(own);
                 compare_with_copy(d, own, path);
                 return;
         }

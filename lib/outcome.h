@@ -20,9 +20,8 @@
 #define CAUSE_NODE_FAIL "node-fail" /* NODE_FAIL, BOOT_FAIL */
 #define CAUSE_PREEMPTED "preempted" /* and not requeued */
 #define CAUSE_DEADLINE "deadline"
-#define CAUSE_CANCELLED "cancelled" /* by order of a person through FlowCron */
-#define CAUSE_CANCELLED_OUTSIDE \
-        "cancelled-outside" /* by somebody else: scancel, an administrator */
+#define CAUSE_CANCELLED "cancelled"                 /* by order of a person through FlowCron */
+#define CAUSE_CANCELLED_OUTSIDE "cancelled-outside" /* by somebody else, with scancel say */
 #define CAUSE_REQUEUE_HOLD "requeue-hold"
 #define CAUSE_REVOKED "revoked"
 #define CAUSE_LAUNCH "launch-failed" /* the scheduler could not start it (0:53 and the like) */
