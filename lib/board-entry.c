@@ -67,7 +67,9 @@ char *board_name(const char *text, size_t max) {
 
 /* What people read between the word and the new name: parts are separated by " - ", so a part may not hold one, nor begin as the new name does. */
 static char *part(const char *text) {
-        _cleanup_free_ char *whole = isempty(text) ? strdup("") : replaced(text, " - ", 2, DASH);
+        /* A space stands before it, which makes a dash at its beginning one of them. */
+        _cleanup_free_ char *spaced = xasprintf(" %s", text ?: ""),
+                            *whole = spaced ? replaced(spaced, " - ", 2, DASH) : NULL;
         char *name = whole ? board_name(whole, BOARD_ENTRY_MAX) : NULL;
 
         if (name && startswith(name, "as "))

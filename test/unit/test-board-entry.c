@@ -129,6 +129,8 @@ static void test_a_new_name(void **state) {
         assert_int_equal(strlen(entry), BOARD_ENTRY_MAX);
         EXPECT("done - failed - As root", FINISHED(OUTCOME_FAILED, .reason = (char *)"as root"),
                 .ready = true);
+        EXPECT("done - failed - – as root", FINISHED(OUTCOME_FAILED, .reason = (char *)"- as root"),
+                .ready = true);
         /* A name that is too long is cut, and the outcome still told. */
         memset(folder, 'n', sizeof(folder));
         folder[255] = 0;
