@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A hundred runs at once, and `kill -9` of the daemon now and then: every run has the right end."""
 
+import pytest
+
 from support.common import wait_until
 from support.flowruns import World, check_returned, globus, uow_name
 from support.instance import listing
+from support.slurmjobs import token_of
 
 RUNS = 100
 KILLS = 6
@@ -32,8 +35,27 @@ class Killer:
         return False
 
 
-def test_a_hundred_runs(instance, standin, root_dir):
-    fc = instance(backend=standin, config=globus()).start()
+def check_submissions_standin(standin, _fc, expected):
+    standin.assert_never_twice()
+    assert len(standin.starts()) == expected
+
+
+def check_submissions_slurm(slurm, fc, expected):
+    submitted = [uow for uow in fc.list() if uow["outcome"] != "rejected"]
+    assert len(submitted) == expected
+    for uow in submitted:
+        # Accounting hears late of how a job was submitted, even after its end.
+        wait_until(lambda u=uow: slurm.job_count(token_of(u)), "accounting to know it")
+        assert slurm.job_count(token_of(uow)) == 1, uow
+
+
+@pytest.mark.parametrize("site, check_submissions", [
+    ("standin", check_submissions_standin),
+    pytest.param("slurm", check_submissions_slurm, marks=pytest.mark.slurm),
+], ids=["standin", "slurm"])
+def test_a_hundred_runs(request, instance, root_dir, site, check_submissions):
+    backend = request.getfixturevalue(site)
+    fc = instance(backend=backend, config=globus()).start()
     world = World(root_dir, speed=60)
     generated = world.generate(fc, "--first", "30s", "--factor", "1.1", "--longest", "2m")
     runs = {}
@@ -59,6 +81,5 @@ def test_a_hundred_runs(instance, standin, root_dir):
         assert fc.where(name) == ["analysed" if kind == "succeeded" else "failed"]
         board = fc.board(name)
         assert (board is None) == bool(i % 2) and (i % 2 or board.startswith(f"done - {kind}"))
-    standin.assert_never_twice()
-    assert len(standin.starts()) == sum(kind_of(i) != "rejected" for i in runs)
+    check_submissions(backend, fc, sum(kind_of(i) != "rejected" for i in runs))
     wait_until(lambda: not listing(fc.work) and not listing(fc.uploaded), "nothing to be left")
