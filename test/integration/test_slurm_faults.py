@@ -137,12 +137,13 @@ def test_stopped_while_there_is_one_in_each_phase(new, slurm, part):
         assert_waits(fc, "running", "completing", "pending", "unwanted")
     getattr(slurm, f"start_{part}")()
     slurm.wait_ready()
+    # The order is given again in its own time; until it has arrived the job may not start.
+    fc.wait_finished("unwanted", "cancelled", timeout=120)
     # For the rest it does not matter which part was away.
     slurm.release_jobs()
     for name in ("running", "completing", "pending"):
         fc.wait_finished(name, timeout=120)
         check_record(fc, name)
-    fc.wait_finished("unwanted", "cancelled", timeout=120)
     wait_until(lambda: fc.ctl("status").data["attention"] == [], fc.trouble)
     assert fc.process.pid == pid and fc.running()
     assert_once(fc, slurm, "running", "completing", "pending", "unwanted")
