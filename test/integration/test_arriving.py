@@ -293,6 +293,8 @@ def test_binned_ones_that_others_take_away(instance):
     fc = instance(config={"retention": {"soft_delete_after": "1s"}}).start()
     fc.upload("binned")
     uow = fc.wait_state("binned", "soft-deleted")
+    # Noted first, and then done.
+    wait_until(lambda: fc.where("binned") == ["bin"], fc.trouble)
     shutil.rmtree(fc.bin / "AnalysedFiles/binned")
     assert_purged_outside(fc, uow)
     assert errors(fc) == []

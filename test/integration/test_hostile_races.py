@@ -27,7 +27,7 @@ TARGETS = (".", "run.sh", "data", "scripts")
 
 
 def paths(tops, names, places):
-    return [os.path.join(as_bytes(top), name.encode(), place.encode())
+    return [os.path.join(as_bytes(top), name.encode(), place.encode()).rstrip(b"/")
             for name, top, place in itertools.product(names, tops, places)]
 
 

@@ -11,9 +11,12 @@
 
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static volatile sig_atomic_t stopping;
@@ -23,8 +26,27 @@ static void on_signal(int signal_number) {
         stopping = 1;
 }
 
-static int exchange(const char *a, const char *b) {
-        return renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) == 0;
+// A link of ours may have stayed in a folder that was moved on: never through it, or we change the outside ourselves.
+static int open_parent(const char *path, const char **ret_name) {
+        struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+                .resolve = RESOLVE_NO_SYMLINKS };
+        const char *slash = strrchr(path, '/');
+        char parent[4096];
+
+        *ret_name = slash + 1;
+        (void)snprintf(parent, sizeof(parent), "%.*s", (int)(slash - path), path);
+        return (int)syscall(SYS_openat2, AT_FDCWD, parent, &how, sizeof(how));
+}
+
+static int exchange(const char *link, const char *path) {
+        const char *name;
+        int parent = open_parent(path, &name), done;
+
+        if (parent < 0)
+                return 0;
+        done = renameat2(AT_FDCWD, link, parent, name, RENAME_EXCHANGE) == 0;
+        (void)close(parent);
+        return done;
 }
 
 // Whoever started it may be gone without a signal; seldom asked.
